@@ -1,0 +1,68 @@
+//! Green threads that call C and are called back by it.
+//!
+//! A program starts cheap green threads; they run on a few OS threads, and wait like ordinary threads. Any of them may call any C
+//! function, C may call back, and the callback may wait. C may also call Rust from threads of its own, or from a `main` that
+//! has never heard of this library: the first such call starts the runtime.
+//!
+//! ```
+//! use std::ffi::c_int;
+//!
+//! // Who starts the runtime: here Rust does, in `main`.
+//! const GREENBRIDGE: greenbridge::Start = greenbridge::Start::by_rust();
+//!
+//! /// C may call this from anywhere. It may wait: only the green thread does.
+//! #[greenbridge::export(fallback = -1)]
+//! #[unsafe(no_mangle)]
+//! pub extern "C" fn next_number(previous: c_int) -> c_int {
+//!     greenbridge::spawn(move || previous + 1).join().unwrap_or(-1)
+//! }
+//!
+//! /// Stands for a function in C that calls its argument twice.
+//! extern "C" fn twice(callback: extern "C" fn(c_int) -> c_int, n: c_int) -> c_int {
+//!     callback(callback(n))
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     // SAFETY: nothing in this program touches a thread-local across a wait.
+//!     unsafe { greenbridge::Builder::new().start()? };
+//!     let number = greenbridge::run(|| greenbridge::call(|| twice(next_number, 40)));
+//!     assert_eq!(number, 42);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Where to go from here
+//! * [`call`] and its sisters, and which one to take: `docs/which-call.md`.
+//! * [`export`](macro@export), and [`Start`] for libraries: `docs/called-by-c.md`.
+//! * The one unsafe promise, [`Builder::start`]: `docs/safety.md`. [`pin`] for code that cannot keep it.
+//! * [`spawn`], [`channel`], [`block_on`], as in std and tokio.
+
+mod builder;
+mod call;
+mod callback;
+mod errno;
+mod fallback;
+mod gate;
+mod primitive;
+mod promise;
+mod start;
+
+pub use builder::Builder;
+pub use call::{
+    call, call_blocking, call_blocking_errno, call_errno, call_interleaved, call_interleaved_errno, call_on_thread_stack,
+    call_on_thread_stack_errno,
+};
+pub use greenbridge_macros::export;
+pub use greenbridge_runtime::{
+    JoinHandle, PinGuard, StackError, StackShortage, StartError, Thread, ThreadBuilder, ThreadId, block_on, current, park, pin, run, spawn, sync,
+    sync::channel, yield_now,
+};
+pub use promise::Start;
+
+/// What `#[greenbridge::export]` expands to. Not for users: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::callback::callback;
+    pub use crate::fallback::{Declared, Fallback, Zero, ZeroFallback};
+    pub use crate::promise::{Promise, Site, missing};
+}

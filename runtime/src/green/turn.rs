@@ -1,0 +1,140 @@
+//! One turn of a green thread: attach a stack, switch, and commit what it switched away for.
+//!
+//! The worker that holds the [`Ready`] runs the turn. Everything that lets others resume the green thread (a park, a push to a
+//! queue, the end) happens here, after the switch off its stack is complete, and nowhere else.
+
+use super::state::{Finish, Park};
+use super::switch::{Coroutine, Suspended, Turn};
+use super::thread::{Ready, Residence, body};
+use crate::scheduler::runtime::Runtime;
+use crate::scheduler::worker::Worker;
+use crate::scheduler::{hand_off, schedule};
+use crate::stack::{Stack, StackError};
+use core::ptr::{self, NonNull};
+
+/// Runs one turn.
+#[inline]
+pub(crate) fn run(runtime: &'static Runtime, worker: &'static Worker, ready: Ready) {
+    if ready.residence.get() != Residence::Free || ready.home.get().is_some() {
+        ready.residence.set(Residence::Free);
+        ready.home.set(None);
+        ready.in_callback.set(false);
+    }
+    // SAFETY: whoever holds the `Ready` owns the coroutine; the green thread itself does not touch it.
+    let turn = ready.coroutine.with_mut(|slot| {
+        // SAFETY: as above.
+        let slot = unsafe { &mut *slot };
+        let coroutine = match slot {
+            Some(coroutine) => coroutine,
+            None => match attach(runtime, worker, &ready) {
+                Ok(coroutine) => slot.insert(coroutine),
+                Err(error) => {
+                    eprintln!("greenbridge: green thread #{} could not be started: {error}", ready.owner.id());
+                    ready.fail(Box::new(error));
+                    return Turn::Returned;
+                }
+            },
+        };
+        worker.set_green(ready.head().as_ptr());
+        let turn = coroutine.resume();
+        worker.set_green(ptr::null());
+        turn
+    });
+    match turn {
+        Turn::Suspended(Suspended::ToPark) => park(worker, ready),
+        Turn::Suspended(Suspended::ToYield) => yielded(runtime, worker, ready),
+        Turn::Suspended(Suspended::ToQueue) => queue(runtime, worker, ready),
+        Turn::Suspended(Suspended::ToMove) => hand_off::move_to_free_worker(runtime, worker, ready),
+        Turn::Returned => finish(worker, ready),
+    }
+}
+
+/// Gives a green thread the stack for its first turn.
+fn attach(runtime: &Runtime, worker: &Worker, ready: &Ready) -> Result<Coroutine, StackError> {
+    let stack = match worker.processor() {
+        // SAFETY: the worker owns its processor, and nothing here suspends.
+        Some(processor) => unsafe { processor.owned(|owned| owned.stacks.take(&runtime.stacks)) },
+        None => runtime.stacks.allocate(),
+    }?;
+    // SAFETY: the owner is part of the control block, which outlives its time on the stack; see `finish`.
+    unsafe { stack.set_owner(&ready.owner) };
+    let suspender = NonNull::from(&ready.suspender);
+    // SAFETY: the head, and the suspender in it, live until the scheduler's reference is released, after the coroutine has returned.
+    Ok(unsafe { Coroutine::new(stack, suspender, body, ready.head()) })
+}
+
+/// Commits a park. From the moment it is parked, the green thread is no longer ours.
+#[inline]
+fn park(worker: &'static Worker, ready: Ready) {
+    let residence = ready.residence.get();
+    if residence != Residence::Free {
+        settle(worker, &ready);
+    }
+    let head = ready.into_raw();
+    // SAFETY: the scheduler's reference, just left, keeps it alive until the park is committed.
+    match unsafe { head.as_ref() }.state.park() {
+        Park::Parked => {}
+        Park::Notified => {
+            // SAFETY: not parked, so nobody else was told to schedule it.
+            let ready = unsafe { Ready::from_raw(head) };
+            match (residence, worker.processor()) {
+                (Residence::Free, Some(processor)) => {
+                    // SAFETY: the worker owns its processor.
+                    unsafe { processor.owned(|owned| owned.queue.push(ready)) };
+                }
+                _ => schedule::schedule(ready, schedule::Place::Back),
+            }
+        }
+    }
+}
+
+/// It let others go first: to the back of the queue. Nobody is woken for it: the queue is no longer than before the turn.
+#[inline]
+fn yielded(runtime: &'static Runtime, worker: &'static Worker, ready: Ready) {
+    if ready.residence.get() != Residence::Free {
+        settle(worker, &ready);
+        return schedule::deliver(worker, ready);
+    }
+    match worker.processor() {
+        // SAFETY: the worker owns its processor.
+        Some(processor) => unsafe { processor.owned(|owned| owned.queue.push(ready)) },
+        None => schedule::inject(runtime, ready),
+    }
+}
+
+/// It needs a processor, and its worker has none: it queues for one.
+fn queue(runtime: &'static Runtime, worker: &'static Worker, ready: Ready) {
+    if ready.pins.get() > 0 {
+        ready.residence.set(Residence::Exclusive);
+        settle(worker, &ready);
+    }
+    schedule::inject(runtime, ready);
+}
+
+/// The green thread stays with this worker while it is suspended.
+fn settle(worker: &'static Worker, ready: &Ready) {
+    worker.settle(ready.residence.get());
+    ready.home.set(Some(worker));
+}
+
+/// It has returned: gives its stack back, and wakes its joiner.
+#[inline]
+fn finish(worker: &Worker, ready: Ready) {
+    // SAFETY: whoever holds the `Ready` owns the coroutine.
+    if let Some(coroutine) = ready.coroutine.with_mut(|slot| unsafe { (*slot).take() }) {
+        let stack: Stack = coroutine.into_stack();
+        // SAFETY: nobody runs on it any more.
+        unsafe { stack.set_owner(ptr::null()) };
+        match worker.processor() {
+            // SAFETY: the worker owns its processor.
+            Some(processor) => unsafe { processor.owned(|owned| owned.stacks.put(stack, &crate::scheduler::runtime::runtime().stacks)) },
+            None => drop(stack),
+        }
+    }
+    if ready.state.finish() == Finish::MustWakeJoiner {
+        // SAFETY: the outcome makes the joiner's waker ours.
+        let joiner = ready.joiner.with_mut(|joiner| unsafe { (*joiner).take() });
+        joiner.expect("JOINER is set after the waker is in place").wake();
+    }
+    ready.release();
+}

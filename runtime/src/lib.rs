@@ -1,0 +1,35 @@
+//! The green-thread runtime under Greenbridge.
+//!
+//! Use it through the crate `greenbridge`, which re-exports it and adds what makes it worth having: calling C, and being called by C.
+//!
+//! # Reading order
+//! `spawn.rs`, the user's view. Then `green/thread.rs` (the control block), `green/state.rs` (its state word), `green/turn.rs` (one turn),
+//! `scheduler/worker.rs` (the loop) and the files that `scheduler/mod.rs` lists. `wait/` is how everything waits, `sync/` is built on it.
+//! `stack/` is where green threads live. `docs/life.md` walks through all of them with one green thread.
+
+mod builder;
+mod green;
+#[doc(hidden)]
+pub mod primitive;
+mod scheduler;
+#[doc(hidden)]
+pub mod settings;
+mod spawn;
+mod stack;
+pub mod sync;
+mod wait;
+
+pub use builder::{Builder, StartError};
+pub use scheduler::resident::{PinGuard, pin};
+pub use stack::{StackError, StackShortage};
+pub use spawn::{JoinHandle, Thread, ThreadBuilder, ThreadId, current, park, run, spawn, yield_now};
+pub use wait::block_on::block_on;
+
+/// What the bridge needs of the scheduler. Not for users: it changes without notice.
+#[doc(hidden)]
+pub mod bridge {
+    pub use crate::green::thread::Payload;
+    pub use crate::scheduler::current::{Slots, slots};
+    pub use crate::scheduler::in_c::{Way, in_c, keep_panic, on_thread_stack};
+    pub use crate::scheduler::runtime::is_started;
+}

@@ -1,0 +1,88 @@
+//! The one thread-local of the runtime: where this OS thread stands.
+//!
+//! # Why it is read the way it is
+//! LLVM takes the address of a thread-local to be the same throughout a function. A green thread may go on, within one function, on
+//! another OS thread; an address kept across a suspension is then another thread's. So on paths that suspend the slots are read by
+//! functions that are never inlined and return the *value*. (A never-inlined function that returns the *address* is no cure: LLVM
+//! sees that it reads no memory and merges two calls. `tests/thread_local_canary.rs` fails if a compiler breaks this.)
+//!
+//! [`slots`] gives the address itself, to functions that hold it only while the green thread cannot move: the ways to call C, and
+//! the callback. Each of them is never inlined into a user's function, and says why at its use.
+//!
+//! # Who may touch it
+//! `worker`: the worker's own start and end. `frame` and `callbacks`: the ways to call C and the callbacks, as a stack discipline; and
+//! a suspension in a callback, which carries both over to the other side.
+
+use super::in_c::Frame;
+use super::worker::Worker;
+use core::cell::Cell;
+use core::fmt;
+use core::ptr;
+
+/// What this OS thread knows about itself.
+#[doc(hidden)]
+pub struct Slots {
+    /// The worker that this OS thread is; null on a thread that the runtime did not make.
+    pub(crate) worker: Cell<*const Worker>,
+    /// The innermost C call on this stack; null if there is none.
+    pub(crate) frame: Cell<*const Frame>,
+    /// Callbacks on this stack, covered by a frame or not.
+    pub(crate) callbacks: Cell<usize>,
+}
+
+std::thread_local! {
+    static SLOTS: Slots =
+        const { Slots { worker: Cell::new(ptr::null()), frame: Cell::new(ptr::null()), callbacks: Cell::new(0) } };
+}
+
+/// Lends the slots of this OS thread.
+///
+/// For functions that are never inlined into a user's code and during which the green thread cannot move.
+#[doc(hidden)]
+#[inline(always)]
+pub fn slots<R>(f: impl FnOnce(&Slots) -> R) -> R {
+    SLOTS.with(f)
+}
+
+/// The worker that this OS thread is.
+#[inline(never)]
+pub(crate) fn worker() -> Option<&'static Worker> {
+    let worker = SLOTS.with(|slots| slots.worker.get());
+    // SAFETY: the slot holds null or the address of a worker; workers are never freed.
+    unsafe { worker.as_ref() }
+}
+
+/// Makes this OS thread a worker.
+pub(crate) fn become_worker(worker: &'static Worker) {
+    SLOTS.with(|slots| slots.worker.set(worker));
+}
+
+/// This OS thread is about to end.
+pub(crate) fn cease_to_be_worker() {
+    SLOTS.with(|slots| slots.worker.set(ptr::null()));
+}
+
+/// The innermost C call and the number of callbacks on this stack.
+#[inline(never)]
+pub(crate) fn stack_of_calls() -> (*const Frame, usize) {
+    SLOTS.with(|slots| (slots.frame.get(), slots.callbacks.get()))
+}
+
+/// Replaces both.
+#[inline(never)]
+pub(crate) fn set_stack_of_calls(frame: *const Frame, callbacks: usize) {
+    SLOTS.with(|slots| {
+        slots.frame.set(frame);
+        slots.callbacks.set(callbacks);
+    });
+}
+
+impl fmt::Debug for Slots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slots")
+            .field("worker", &!self.worker.get().is_null())
+            .field("in_call", &!self.frame.get().is_null())
+            .field("callbacks", &self.callbacks.get())
+            .finish()
+    }
+}

@@ -1,0 +1,200 @@
+//! Hand-offs: a processor changes its worker.
+//!
+//! | when | from | to |
+//! |---|---|---|
+//! | work was made, a processor is idle | the idle set | the worker that sleeps beside it, a spare one, or a new one |
+//! | the monitor took it from a worker in C | that worker | a spare or a new one |
+//! | `call_blocking`, or an OS thread about to block | its worker | a spare or a new one; the idle set if nothing waits |
+//! | a green thread wants to be pinned where somebody is already | its worker | a spare or new one without residents |
+//! | a worker came back from C without one | the idle set | that worker |
+//! | a pinned green thread is ready, and its worker has none | whoever finds it in a queue | its worker |
+//!
+//! Whoever hands a processor over owns it until then, and `Worker::assign` publishes it.
+
+use super::idle::Role;
+use super::processor::Processor;
+use super::runtime::{Runtime, runtime};
+use super::worker::Worker;
+use super::{current, schedule};
+use crate::green::switch::Suspended;
+use crate::green::thread::Ready;
+use crate::primitive::Ordering;
+use crate::wait::park;
+use core::ptr;
+
+/// Wakes a worker for work that was just made, if a processor is idle and nobody searches.
+#[inline]
+pub(crate) fn wake_one(runtime: &'static Runtime) {
+    if let Some(index) = runtime.idle.wake_one() {
+        start_searcher(runtime, index);
+    }
+}
+
+#[cold]
+fn start_searcher(runtime: &'static Runtime, index: usize) {
+    let processor = &runtime.processors[index];
+    // SAFETY: taken out of the idle set, so it is the caller's.
+    unsafe { processor.owned(|owned| owned.searching = true) };
+    if give(runtime, processor).is_err() {
+        // No OS thread is to be had. Those that exist look for work before they sleep; the processor stays idle.
+        // SAFETY: still the caller's.
+        unsafe { processor.owned(|owned| owned.searching = false) };
+        runtime.idle.go_idle(index, Role::Searching);
+    }
+}
+
+/// No worker can be had for a processor: the limit is reached, or the system makes no more OS threads.
+#[derive(Debug)]
+pub(crate) struct NoWorker;
+
+/// Gives `processor`, which the caller owns, to a worker: the one that sleeps beside it, or a spare or new one.
+pub(crate) fn give(runtime: &'static Runtime, processor: &'static Processor) -> Result<(), NoWorker> {
+    let sleeper = processor.sleeper.swap(ptr::null_mut(), Ordering::Relaxed);
+    // SAFETY: null, or a worker; those are never freed.
+    if let Some(worker) = unsafe { sleeper.as_ref() } {
+        worker.assign(processor);
+        return Ok(());
+    }
+    runtime.spares.find(runtime)?.assign(processor);
+    Ok(())
+}
+
+/// Takes an idle processor for a worker that has none, the one of index `preferred` if possible.
+fn take_idle(runtime: &'static Runtime, worker: &'static Worker, preferred: Option<usize>) -> bool {
+    let Some(index) = runtime.idle.acquire(preferred) else { return false };
+    let processor = &runtime.processors[index];
+    let sleeper = processor.sleeper.swap(ptr::null_mut(), Ordering::Relaxed);
+    // SAFETY: null, or a worker; those are never freed.
+    if let Some(sleeper) = unsafe { sleeper.as_ref() } {
+        runtime.spares.join(sleeper);
+        sleeper.unpark();
+    }
+    worker.own(processor);
+    true
+}
+
+/// Takes a worker without residents from its place beside an idle processor, which stays idle: for when no other can be had.
+pub(crate) fn take_sleeper(runtime: &'static Runtime) -> Option<&'static Worker> {
+    let processor = &runtime.processors[runtime.idle.acquire(None)?];
+    let sleeper = processor.sleeper.swap(ptr::null_mut(), Ordering::Relaxed);
+    leave_idle(runtime, processor);
+    // SAFETY: null, or a worker; those are never freed.
+    let sleeper = unsafe { sleeper.as_ref() }?;
+    if sleeper.is_host() {
+        runtime.spares.join(sleeper);
+        sleeper.unpark();
+        return None;
+    }
+    Some(sleeper)
+}
+
+/// Takes back the idle processor beside which `worker` sleeps, for its resident.
+pub(crate) fn take_back_sleeping(runtime: &Runtime, worker: &'static Worker, processor: &'static Processor) -> bool {
+    if ptr::eq(processor.sleeper.load(Ordering::Relaxed), worker) && runtime.idle.take_back(processor.index, Role::Running) {
+        processor.sleeper.store(ptr::null_mut(), Ordering::Relaxed);
+        return true;
+    }
+    false
+}
+
+/// Fetches a processor for the running green thread, whose worker has come back from C without one: an idle one, or by
+/// queueing for it like any green thread that is ready.
+#[cold]
+#[inline(never)]
+pub(crate) fn fetch_processor() {
+    let Some(worker) = current::worker() else { return };
+    let runtime = runtime();
+    if worker.processor().is_some() || take_idle(runtime, worker, None) {
+        return;
+    }
+    // While it unwinds it must not switch: it goes on without a processor until it next suspends.
+    if worker.green().is_some() && !std::thread::panicking() {
+        park::suspend_unpinned(Suspended::ToQueue);
+    }
+}
+
+/// Fetches an idle processor for `worker`, which has none.
+pub(crate) fn fetch_for(worker: &'static Worker) -> bool {
+    take_idle(runtime(), worker, None)
+}
+
+/// A pinned green thread is ready, needs a processor, and its worker could not get one: it queues, and whoever finds it in the
+/// queue brings the processor.
+pub(crate) fn await_processor(runtime: &'static Runtime, ready: Ready) {
+    runtime.injector.push(ready);
+    wake_one(runtime);
+}
+
+/// Brings the processor of `worker` to the worker that alone may run `ready`.
+#[cold]
+pub(crate) fn to_home(worker: &'static Worker, home: &'static Worker, ready: Ready) {
+    let processor = worker.disown().expect("a worker that found a green thread owns a processor");
+    if let Some(other) = processor.put_next(ready) {
+        // SAFETY: the caller owns the processor until it is assigned.
+        unsafe { processor.owned(|owned| owned.queue.push(other)) };
+    }
+    let runtime = runtime();
+    if runtime.spares.leave(home) {
+        home.assign(processor);
+        return;
+    }
+    // It has a processor by now, or is about to get one: then it does not need this one, only its green thread.
+    let ready = processor.take_next();
+    worker.own(processor);
+    if let Some(ready) = ready {
+        schedule::deliver(home, ready);
+    }
+}
+
+/// The worker gives its processor up, because its OS thread is about to block: to another worker if work waits, else to the idle set.
+#[cold]
+#[inline(never)]
+pub(crate) fn give_up_processor(worker: &'static Worker) {
+    if worker.entered.get() && !worker.try_leave() {
+        return;
+    }
+    let Some(processor) = worker.disown() else { return };
+    let runtime = runtime();
+    if processor.has_work() || !runtime.injector.is_empty() {
+        match give(runtime, processor) {
+            Ok(()) => return,
+            // It keeps the processor, in C for as long as it blocks: the monitor takes it as soon as there is a worker.
+            Err(NoWorker) => {
+                worker.own(processor);
+                worker.enter();
+                return;
+            }
+        }
+    }
+    leave_idle(runtime, processor);
+}
+
+/// Puts a processor without work among the idle, and looks once more.
+pub(crate) fn leave_idle(runtime: &'static Runtime, processor: &'static Processor) {
+    processor.sleeper.store(ptr::null_mut(), Ordering::Relaxed);
+    runtime.idle.go_idle(processor.index, Role::Running);
+    if !runtime.injector.is_empty() || runtime.processors.iter().any(|p| !p.stealer.is_empty()) {
+        wake_one(runtime);
+    }
+}
+
+/// A green thread wants to be pinned where somebody is already: it goes, with the processor, to a worker without residents.
+pub(crate) fn move_to_free_worker(runtime: &'static Runtime, worker: &'static Worker, ready: Ready) {
+    let Some(free) = runtime.spares.find_free(runtime) else {
+        runtime.spares.wait_to_move(runtime, ready);
+        return;
+    };
+    match worker.disown() {
+        Some(processor) => {
+            if let Some(other) = processor.put_next(ready) {
+                // SAFETY: the caller owns the processor until it is assigned.
+                unsafe { processor.owned(|owned| owned.queue.push(other)) };
+            }
+            free.assign(processor);
+        }
+        None => {
+            runtime.spares.join(free);
+            schedule::inject(runtime, ready);
+        }
+    }
+}

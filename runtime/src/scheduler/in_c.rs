@@ -1,0 +1,272 @@
+//! In C: what the scheduler knows of a C call, and what a callback under it may ask for.
+//!
+//! ```text
+//!   call ──► Frame, enter ──► C ──► callback ──► wants to spawn or wake: borrows the processor
+//!                                        └─────► wants to wait: leaves C, suspends, enters again
+//!        ◄── leave, Frame ◄── C ◄──┘
+//! ```
+//!
+//! While the outermost frame of a green thread is on its stack the worker is *in C*: its processor may be taken at any
+//! moment, and nothing of the processor's owner's half may be touched. Calls nested in callbacks only push a frame.
+//!
+//! # Who may touch what
+//! The frames of a stack belong to the code that runs on that stack; `Slots::frame` leads to the innermost one. `entered`,
+//! `ticket` and `processor` of a worker belong to the worker's own OS thread; after a take, `processor` is read by the monitor
+//! until the worker's `leave` answers.
+//!
+//! # What it must never do
+//! Touch the slots of an OS thread after a point at which the green thread may have moved: so the frame is popped first, and
+//! the processor is fetched last.
+
+use super::current::{Slots, slots};
+use super::monitor;
+use super::status::Leave;
+use super::worker::Worker;
+use super::{hand_off, resident};
+use crate::green::thread::Payload;
+use crate::primitive::{Ordering, light_fence};
+use core::cell::Cell;
+use core::fmt;
+use core::ptr;
+
+/// How C is called.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// On the green thread's stack; while a callback waits, no other C call chain runs on this OS thread.
+    Call,
+    /// As `Call`, and the processor is handed on at once.
+    Blocking,
+    /// On the green thread's stack; other interleaved calls may run on this OS thread while a callback waits.
+    Interleaved,
+    /// On the OS thread's own stack; a callback that waits blocks the OS thread.
+    OnThreadStack,
+}
+
+/// The record of one C call, on the caller's stack.
+pub(crate) struct Frame {
+    way: Way,
+    /// Callbacks on this stack when the call began.
+    callbacks: usize,
+    outer: *const Frame,
+    /// The first panic that a callback of this call could not unwind with.
+    kept: Cell<Option<Payload>>,
+}
+
+impl Frame {
+    /// Whether any frame from this one outwards was called in `way`.
+    pub(crate) fn any(this: *const Self, way: impl Fn(Way) -> bool) -> bool {
+        let mut frame = this;
+        // SAFETY: a frame lies on the stack below the code that asks, and so do all outer ones.
+        while let Some(inner) = unsafe { frame.as_ref() } {
+            if way(inner.way) {
+                return true;
+            }
+            frame = inner.outer;
+        }
+        false
+    }
+
+    /// Whether the callbacks on this stack are all covered: each has a C call of ours between it and the next.
+    pub(crate) fn covers(this: *const Self, callbacks: usize) -> bool {
+        // SAFETY: as in `any`.
+        match unsafe { this.as_ref() } {
+            Some(frame) => callbacks <= frame.callbacks + 1,
+            None => callbacks == 0,
+        }
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame").field("way", &self.way).field("callbacks", &self.callbacks).finish_non_exhaustive()
+    }
+}
+
+/// Pops the frame and leaves C, also when the closure unwinds.
+struct InC<'a> {
+    slots: &'a Slots,
+    frame: &'a Frame,
+}
+
+impl Drop for InC<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.slots.callbacks.get() != self.frame.callbacks {
+            callback_was_skipped();
+        }
+        self.slots.frame.set(self.frame.outer);
+        if self.frame.outer.is_null() {
+            // SAFETY: null, or this OS thread's worker, which is never freed.
+            if let Some(worker) = unsafe { self.slots.worker.get().as_ref() } {
+                worker.leave();
+            }
+        }
+    }
+}
+
+/// Runs `f` as a C call made in `way`. If a callback panicked in it, that panic goes on here.
+///
+/// Never inlined: the address of the slots, held over `f`, must not be shared with the caller's own code, which may run on
+/// another OS thread afterwards. Within it the address holds: C frames, and this frame, pin the green thread.
+#[doc(hidden)]
+#[inline(never)]
+pub fn in_c<R>(way: Way, f: impl FnOnce() -> R) -> R {
+    slots(|slots| {
+        let outer = slots.frame.get();
+        // SAFETY: null, or this OS thread's worker, which is never freed.
+        let worker = unsafe { slots.worker.get().as_ref() };
+        if outer.is_null() {
+            if let Some(worker) = worker {
+                if worker.must_move_for(way) {
+                    return moved(way, f);
+                }
+                worker.enter();
+            }
+        }
+        let frame = Frame { way, callbacks: slots.callbacks.get(), outer, kept: Cell::new(None) };
+        slots.frame.set(&raw const frame);
+        let in_c = InC { slots, frame: &frame };
+        if way == Way::Blocking {
+            if let Some(worker) = worker {
+                hand_off::give_up_processor(worker);
+            }
+        }
+        let result = f();
+        drop(in_c);
+        match frame.kept.take() {
+            None => result,
+            Some(payload) => {
+                drop(result);
+                std::panic::resume_unwind(payload)
+            }
+        }
+    })
+}
+
+/// Moves to a worker without a resident, and calls from there. Never inlined, and it reads no slot itself: it comes back on
+/// another OS thread.
+#[cold]
+#[inline(never)]
+fn moved<R>(way: Way, f: impl FnOnce() -> R) -> R {
+    resident::move_away();
+    in_c(way, f)
+}
+
+/// Keeps a panic that must not unwind into C, for the innermost C call on this stack. Returns it if there is none that covers
+/// this callback: the call was made bare, or C called from a thread of its own.
+#[doc(hidden)]
+#[inline(never)]
+pub fn keep_panic(payload: Payload) -> Result<(), Payload> {
+    slots(|slots| {
+        let frame = slots.frame.get();
+        // The callback that panicked is no longer counted, so the innermost call is its own if the counts agree.
+        // SAFETY: null, or a frame further out on this very stack.
+        match unsafe { frame.as_ref() } {
+            Some(frame) if slots.callbacks.get() == frame.callbacks => {
+                // The first one is kept; the message of a later one has been printed by the panic hook.
+                match frame.kept.take() {
+                    Some(first) => frame.kept.set(Some(first)),
+                    None => frame.kept.set(Some(payload)),
+                }
+                Ok(())
+            }
+            _ => Err(payload),
+        }
+    })
+}
+
+impl Slots {
+    /// Counts a callback in, runs it, and counts it out. The count says at a suspension which C frames are not covered by a way
+    /// to call.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn in_callback<R>(&self, body: impl FnOnce() -> R) -> R {
+        let before = self.callbacks.get();
+        self.callbacks.set(before + 1);
+        let result = body();
+        self.callbacks.set(before);
+        result
+    }
+}
+
+impl Worker {
+    /// Enters C with this worker's processor.
+    #[inline(always)]
+    pub(crate) fn enter(&self) {
+        if self.processor().is_none() {
+            return;
+        }
+        let ticket = self.ticket.get().next();
+        self.ticket.set(ticket);
+        self.entered.set(true);
+        self.status.enter(ticket);
+        light_fence();
+        if monitor::ASLEEP.load(Ordering::Relaxed) {
+            monitor::wake();
+        }
+    }
+
+    /// Leaves C for good: the caller runs Rust code again, and should own a processor.
+    #[inline(always)]
+    pub(crate) fn leave(&self) {
+        if !self.try_leave() {
+            hand_off::fetch_processor();
+        }
+    }
+
+    /// Leaves C with the processor, if it still is this worker's.
+    #[inline(always)]
+    pub(crate) fn try_leave(&self) -> bool {
+        if !self.entered.get() {
+            return self.processor().is_some();
+        }
+        self.entered.set(false);
+        match self.status.leave(self.ticket.get()) {
+            Leave::Kept => true,
+            Leave::Taken => {
+                self.processor.store(ptr::null_mut(), Ordering::Relaxed);
+                false
+            }
+        }
+    }
+
+    /// Runs `f` with the processor, if this worker has one, or can have it back from C for a moment.
+    #[inline]
+    pub(crate) fn borrow_processor<R>(&self, f: impl FnOnce(&super::processor::Processor) -> R) -> Option<R> {
+        let was_in_c = self.entered.get();
+        if was_in_c && !self.try_leave() {
+            return None;
+        }
+        let result = self.processor().map(f);
+        if was_in_c {
+            self.enter();
+        }
+        result
+    }
+}
+
+#[cold]
+fn callback_was_skipped() -> ! {
+    eprintln!(
+        "greenbridge: C left a callback without returning from it (longjmp, or a C++ exception): \
+         the Rust frames it skipped are lost, and the process cannot go on"
+    );
+    std::process::abort();
+}
+
+/// Runs `f` on the OS thread's own stack, if the caller is on a green thread's.
+///
+/// It is called from within [`in_c`] with [`Way::OnThreadStack`], so that nothing in `f` suspends.
+#[doc(hidden)]
+pub fn on_thread_stack<R>(f: impl FnOnce() -> R + Send) -> R {
+    let (frame, _) = super::current::stack_of_calls();
+    // SAFETY: null, or a frame further out on this very stack.
+    let outer = unsafe { frame.as_ref() }.map_or(ptr::null(), |frame| frame.outer);
+    let green = super::current::worker().and_then(Worker::green);
+    match green {
+        // SAFETY: no frame further out has left the green thread's stack; `f` does not suspend, for the innermost frame says so.
+        Some(green) if !Frame::any(outer, |way| way == Way::OnThreadStack) => unsafe { green.suspender.on_worker_stack(f) },
+        _ => f(),
+    }
+}

@@ -1,0 +1,214 @@
+//! The monitor: an OS thread that looks after processors whose workers are long in C.
+//!
+//! | it sees, twice in a row | it does |
+//! |---|---|
+//! | a worker on the same stay in C, and work waits for its processor or anywhere | takes the processor, and hands it to another worker |
+//! | the same for a millisecond, and no work | takes it, and makes it idle |
+//! | the same turn, `next` taken, and an idle processor | wakes a searcher, which may steal `next` |
+//! | a spare worker that has been idle for too long | ends it |
+//!
+//! # When it looks
+//! Every 20 us while somebody is in C and work waits, whatever it saw before. (Go's monitor has backed off to 10 ms by then, so that
+//! a green thread behind a long C call waits for 11 ms.) Otherwise it backs off to a millisecond, and when nothing is in C
+//! and nothing is left in `next` it sleeps for good.
+//!
+//! # How it is woken
+//! A worker that enters C, and one that fills `next` while a processor is idle, look at [`ASLEEP`] afterwards. That is a store and a
+//! load on one side, and on the other the store of `ASLEEP`, a heavy fence, and another look at everything: one of the two sees
+//! the other. So the fast path of a C call pays one load of a line that is hardly ever written.
+//!
+//! # What it must never do
+//! Run a green thread, or wait for one. Take a processor before there is a worker for it.
+
+use super::hand_off;
+use super::processor::Processor;
+use super::runtime::{Runtime, runtime};
+use super::status::{Take, Ticket};
+use super::worker::Worker;
+use crate::primitive::{AtomicBool, Mutex, Ordering, heavy_fence, lock};
+use core::ptr;
+use crossbeam_utils::CachePadded;
+use crossbeam_utils::sync::{Parker, Unparker};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// Between two looks while a worker is in C and work waits.
+const SHORT: Duration = Duration::from_micros(20);
+/// The longest pause while it is awake.
+const LONG: Duration = Duration::from_millis(1);
+/// How long a processor may be in C with nothing to do before it is made idle.
+const LONG_IN_C: Duration = Duration::from_millis(1);
+/// How long nothing must have happened before it sleeps for good.
+const CALM: Duration = Duration::from_millis(10);
+
+/// Whether the monitor sleeps for good. On a line of its own: every C call reads it.
+pub(crate) static ASLEEP: CachePadded<AtomicBool> = CachePadded::new(AtomicBool::new(false));
+
+static UNPARKER: Mutex<Option<Unparker>> = Mutex::new(None);
+
+/// Wakes the monitor.
+#[cold]
+#[inline(never)]
+pub(crate) fn wake() {
+    if ASLEEP.swap(false, Ordering::AcqRel) {
+        if let Some(unparker) = &*lock(&UNPARKER) {
+            unparker.unpark();
+        }
+    }
+}
+
+/// There is a new spare worker, whose idle time the monitor must keep.
+pub(crate) fn watch_spares() {
+    if ASLEEP.load(Ordering::Relaxed) {
+        wake();
+    }
+}
+
+/// Starts the monitor's OS thread.
+pub(crate) fn start(runtime: &'static Runtime) -> io::Result<()> {
+    let parker = Parker::new();
+    *lock(&UNPARKER) = Some(parker.unparker().clone());
+    let name = format!("{}-mon", runtime.settings.thread_name);
+    std::thread::Builder::new().name(name).stack_size(64 * 1024).spawn(move || main(&parker)).map(drop)
+}
+
+/// What the monitor remembers of a processor from its last look.
+#[derive(Clone, Copy)]
+struct Seen {
+    worker: *const Worker,
+    ticket: Option<Ticket>,
+    since: Instant,
+    turns: u32,
+    had_next: bool,
+}
+
+/// What a look has shown.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outlook {
+    /// Nobody is in C, and nothing is left in `next`.
+    Calm,
+    /// Somebody is in C, or `next` is taken.
+    Busy,
+    /// Somebody is in C, and work waits.
+    Pressing,
+}
+
+fn main(parker: &Parker) {
+    make_short_sleeps_short();
+    let runtime = runtime();
+    let now = Instant::now();
+    let mut seen = vec![
+        Seen { worker: ptr::null(), ticket: None, since: now, turns: 0, had_next: false };
+        runtime.processors.len()
+    ];
+    let (mut pause, mut calm_since) = (SHORT, now);
+    loop {
+        let now = Instant::now();
+        match look(runtime, &mut seen, now) {
+            Outlook::Pressing => (pause, calm_since) = (SHORT, now),
+            Outlook::Busy => (pause, calm_since) = ((pause * 2).min(LONG), now),
+            Outlook::Calm if now - calm_since < CALM => pause = (pause * 2).min(LONG),
+            Outlook::Calm => {
+                sleep_for_good(runtime, parker);
+                (pause, calm_since) = (SHORT, Instant::now());
+            }
+        }
+        pause_for(pause);
+    }
+}
+
+/// Sleeps until somebody enters C, or fills `next` beside an idle processor; meanwhile it still ends idle spare workers.
+fn sleep_for_good(runtime: &'static Runtime, parker: &Parker) {
+    ASLEEP.store(true, Ordering::Relaxed);
+    heavy_fence();
+    if outlook(runtime) > Outlook::Calm {
+        ASLEEP.store(false, Ordering::Relaxed);
+        return;
+    }
+    while ASLEEP.load(Ordering::Acquire) {
+        match runtime.spares.retire(runtime, runtime.settings.spare_idle) {
+            Some(next) => parker.park_deadline(next),
+            None => parker.park(),
+        }
+    }
+}
+
+/// What a processor's worker is doing in C, if it is there.
+fn stay(processor: &Processor) -> Option<(&'static Worker, Ticket)> {
+    // SAFETY: null, or a worker; those are never freed.
+    let worker = unsafe { processor.worker.load(Ordering::Relaxed).as_ref() }?;
+    Some((worker, worker.status.in_c()?))
+}
+
+fn outlook(runtime: &Runtime) -> Outlook {
+    let busy = runtime.processors.iter().any(|p| stay(p).is_some() || (p.has_next() && runtime.idle.some_idle()));
+    if busy { Outlook::Busy } else { Outlook::Calm }
+}
+
+/// One look at every processor.
+fn look(runtime: &'static Runtime, seen: &mut [Seen], now: Instant) -> Outlook {
+    let mut outlook = Outlook::Calm;
+    for (processor, seen) in runtime.processors.iter().zip(seen) {
+        let turns = processor.turns.load(Ordering::Relaxed);
+        let has_next = processor.has_next();
+        if has_next && runtime.idle.some_idle() {
+            outlook = outlook.max(Outlook::Busy);
+            if seen.had_next && seen.turns == turns {
+                hand_off::wake_one(runtime);
+            }
+        }
+        (seen.turns, seen.had_next) = (turns, has_next);
+
+        let Some((worker, ticket)) = stay(processor) else {
+            seen.ticket = None;
+            continue;
+        };
+        let work_waits = processor.has_work() || !runtime.injector.is_empty();
+        outlook = outlook.max(if work_waits { Outlook::Pressing } else { Outlook::Busy });
+        if seen.ticket != Some(ticket) || !ptr::eq(seen.worker, worker) {
+            (seen.worker, seen.ticket, seen.since) = (worker, Some(ticket), now);
+        } else if work_waits && (!worker.keeps_interleaved() || now - seen.since > LONG_IN_C) {
+            take_and_give(runtime, worker, ticket);
+        } else if now - seen.since > LONG_IN_C {
+            if let Some(processor) = take(worker, ticket) {
+                hand_off::leave_idle(runtime, processor);
+            }
+        }
+    }
+    outlook
+}
+
+/// Takes the processor of `worker`, which is on the stay `ticket`.
+fn take(worker: &'static Worker, ticket: Ticket) -> Option<&'static Processor> {
+    match worker.status.take(ticket) {
+        Take::TooLate => None,
+        // The worker cannot change its processor on this stay, so this is the one it has entered C with.
+        Take::Taken => worker.processor(),
+    }
+}
+
+/// Takes a processor, and gives it to a worker that exists before it is taken.
+fn take_and_give(runtime: &'static Runtime, worker: &'static Worker, ticket: Ticket) {
+    let Ok(other) = runtime.spares.find(runtime) else { return };
+    match take(worker, ticket) {
+        Some(processor) => other.assign(processor),
+        None => {
+            runtime.spares.join(other);
+            other.unpark();
+        }
+    }
+}
+
+/// A thread's sleeps are rounded up by 50 us unless it asks for less.
+fn make_short_sleeps_short() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: sets a number of this OS thread; takes no pointer.
+    unsafe {
+        libc::prctl(libc::PR_SET_TIMERSLACK, 1_usize)
+    };
+}
+
+#[allow(clippy::disallowed_methods, reason = "the monitor is an OS thread of its own, and sleeps as one")]
+fn pause_for(pause: Duration) {
+    std::thread::sleep(pause);
+}

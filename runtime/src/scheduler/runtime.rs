@@ -1,0 +1,131 @@
+//! The one runtime of the process.
+//!
+//! It is made once, by `Builder::start`, and never freed: a pointer to it is good until the process ends.
+
+use super::idle::Idle;
+use super::processor::Processor;
+use super::spare::Spares;
+use super::monitor;
+use crate::builder::StartError;
+use crate::green::thread::Ready;
+use crate::primitive::{self, AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use crate::settings::Resolved;
+use crate::stack::{self, StackPool};
+use core::fmt;
+use core::ptr;
+use crossbeam_deque::Injector;
+
+pub(crate) struct Runtime {
+    pub(crate) settings: Resolved,
+    pub(crate) processors: Box<[Processor]>,
+    pub(crate) injector: Injector<Ready>,
+    pub(crate) idle: Idle,
+    pub(crate) spares: Spares,
+    pub(crate) stacks: StackPool,
+    next_id: AtomicU64,
+}
+
+/// Null until the runtime is up.
+static RUNTIME: AtomicPtr<Runtime> = AtomicPtr::new(ptr::null_mut());
+
+/// Whether somebody has begun to start it.
+static CLAIMED: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is a child that was forked from one with a runtime: it has the memory, and none of the workers.
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// The runtime.
+///
+/// # Panics
+/// If it has not been started, or if this process is a forked child.
+#[inline]
+pub(crate) fn runtime() -> &'static Runtime {
+    // Pairs with the Release in `start`.
+    let runtime = RUNTIME.load(Ordering::Acquire);
+    // SAFETY: null, or leaked by `start`.
+    match unsafe { runtime.as_ref() } {
+        Some(runtime) => runtime,
+        None => no_runtime(),
+    }
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn no_runtime() -> ! {
+    if FORKED.load(Ordering::Relaxed) {
+        panic!(
+            "this process was forked from one in which the green-thread runtime runs, and a fork does not copy its OS threads: \
+             in the child, exec a program, or fork before the first use"
+        );
+    }
+    panic!(
+        "the green-thread runtime has not been started: call `unsafe {{ greenbridge::Builder::new().start() }}` first, \
+         once per program"
+    );
+}
+
+/// Whether the runtime is up.
+pub fn is_started() -> bool {
+    !RUNTIME.load(Ordering::Acquire).is_null()
+}
+
+/// Starts the runtime with `settings`.
+pub(crate) fn start(settings: Resolved) -> Result<(), StartError> {
+    if CLAIMED.swap(true, Ordering::AcqRel) {
+        return Err(StartError::already_started());
+    }
+    primitive::prepare_fences();
+    let runtime = Box::leak(Box::new(Runtime {
+        processors: (0..settings.processors).map(Processor::new).collect(),
+        injector: Injector::new(),
+        idle: Idle::new(settings.processors),
+        spares: Spares::new(),
+        stacks: StackPool::new(settings.stack_size),
+        next_id: AtomicU64::new(1),
+        settings,
+    }));
+    stack::install_handler().map_err(|e| StartError::system("install the handler that reports stack overflows", e))?;
+    RUNTIME.store(runtime, Ordering::Release);
+    let started = start_threads(runtime);
+    if started.is_err() {
+        RUNTIME.store(ptr::null_mut(), Ordering::Release);
+    }
+    started
+}
+
+/// Starts the monitor and the first worker; the others start as there is work for them.
+fn start_threads(runtime: &'static Runtime) -> Result<(), StartError> {
+    at_fork_in_child().map_err(|e| StartError::system("register what a forked child must know", e))?;
+    let worker = runtime.spares.start_first(runtime).map_err(StartError::no_thread)?;
+    let index = runtime.idle.acquire(Some(0)).expect("a new runtime has idle processors");
+    monitor::start(runtime).map_err(StartError::no_thread)?;
+    worker.assign(&runtime.processors[index]);
+    Ok(())
+}
+
+/// Registers what happens in a child after `fork`: it must not wait for workers that it does not have.
+fn at_fork_in_child() -> std::io::Result<()> {
+    extern "C" fn child() {
+        FORKED.store(true, Ordering::Relaxed);
+        RUNTIME.store(ptr::null_mut(), Ordering::Release);
+    }
+    // SAFETY: the handler only stores to two atomics.
+    match unsafe { libc::pthread_atfork(None, None, Some(child)) } {
+        0 => Ok(()),
+        error => Err(std::io::Error::from_raw_os_error(error)),
+    }
+}
+
+impl Runtime {
+    /// Takes `count` ids, and returns the first.
+    pub(crate) fn take_ids(&self, count: u64) -> u64 {
+        self.next_id.fetch_add(count, Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("processors", &self.processors.len()).field("idle", &self.idle).field("spares", &self.spares).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,178 @@
+//! Where a worker looks for the next green thread, in order.
+//!
+//! 1. Every 61st turn: the injector, so that a full run queue starves nobody.
+//! 2. `next`, then the own run queue.
+//! 3. The injector.
+//! 4. The run queues of the other processors, from a different one each time; and as a last resort their `next`, which
+//!    their owners would otherwise run in a moment.
+//!
+//! A worker that finds nothing announces that its processor is idle, looks everywhere once more, and gives up (`idle.rs`).
+
+use super::idle::{Role, Stopped};
+use super::processor::{INJECTOR_EVERY, Processor};
+use super::runtime::Runtime;
+use super::worker::Worker;
+use super::hand_off;
+use crate::green::thread::Ready;
+use crate::primitive::Ordering;
+use core::ptr;
+use crossbeam_deque::Steal;
+
+/// Rounds over the other processors before a searcher gives up.
+const ROUNDS: usize = 4;
+
+/// Pauses between two rounds: a `next` that outlasts all of them belongs to an owner that is busy with something long.
+const PAUSES: usize = 64;
+
+/// Finds a green thread for `worker`, the owner of `processor`. None: the worker owns no processor any more, or has mail.
+#[inline]
+pub(crate) fn find(runtime: &'static Runtime, worker: &'static Worker, processor: &'static Processor) -> Option<Ready> {
+    // SAFETY: the worker owns the processor, and nothing here suspends.
+    let (tick, searching) = unsafe {
+        processor.owned(|owned| {
+            owned.tick = owned.tick.wrapping_add(1);
+            (owned.tick, owned.searching)
+        })
+    };
+    processor.turns.store(tick, Ordering::Relaxed);
+    if searching {
+        return search(runtime, worker, processor);
+    }
+    if tick.is_multiple_of(INJECTOR_EVERY) {
+        if let Some(ready) = from_injector(runtime, processor) {
+            return Some(ready);
+        }
+    }
+    // SAFETY: the worker owns the processor.
+    if let Some(ready) = unsafe { processor.pop() } {
+        return Some(ready);
+    }
+    find_elsewhere(runtime, worker, processor)
+}
+
+/// What lies in the processor's own queue or the injector.
+pub(crate) fn find_at_hand(runtime: &Runtime, processor: &Processor) -> Option<Ready> {
+    // SAFETY: the caller is the owner.
+    unsafe { processor.pop() }.or_else(|| from_injector(runtime, processor))
+}
+
+#[cold]
+fn find_elsewhere(runtime: &'static Runtime, worker: &'static Worker, processor: &'static Processor) -> Option<Ready> {
+    if let Some(ready) = from_injector(runtime, processor) {
+        return Some(ready);
+    }
+    if runtime.idle.start_search() {
+        set_searching(processor, true);
+        search(runtime, worker, processor)
+    } else {
+        give_up(runtime, worker, processor, Role::Running)
+    }
+}
+
+/// Searches as a counted searcher.
+#[cold]
+fn search(runtime: &'static Runtime, worker: &'static Worker, processor: &'static Processor) -> Option<Ready> {
+    match find_at_hand(runtime, processor).or_else(|| steal(runtime, processor)) {
+        Some(ready) => {
+            set_searching(processor, false);
+            if runtime.idle.stop_search() == Stopped::MustWakeOne {
+                hand_off::wake_one(runtime);
+            }
+            Some(ready)
+        }
+        None => {
+            set_searching(processor, false);
+            give_up(runtime, worker, processor, Role::Searching)
+        }
+    }
+}
+
+/// Announces that `processor` is idle, and looks once more. If one that waits to move has come in between, the worker keeps the
+/// processor for it, and finds it in its inbox.
+fn give_up(runtime: &'static Runtime, worker: &'static Worker, processor: &'static Processor, was: Role) -> Option<Ready> {
+    worker.disown();
+    worker.beside.set(Some(processor));
+    processor.sleeper.store(ptr::from_ref(worker).cast_mut(), Ordering::Relaxed);
+    runtime.idle.go_idle(processor.index, was);
+    let work = has_work_anywhere(runtime);
+    let admits = runtime.spares.some_wait_to_move() && !worker.is_host();
+    let role = if work { Role::Searching } else { Role::Running };
+    if (work || admits) && runtime.idle.take_back(processor.index, role) {
+        worker.beside.set(None);
+        processor.sleeper.store(ptr::null_mut(), Ordering::Relaxed);
+        worker.own(processor);
+        if !work {
+            runtime.spares.admit(worker);
+            return None;
+        }
+        set_searching(processor, true);
+        return search(runtime, worker, processor);
+    }
+    None
+}
+
+/// Whether any queue has something: the re-check of the idle protocol. `next` does not count: it is its owner's, who runs it after
+/// the present turn, and the monitor calls a searcher if that turn is long.
+fn has_work_anywhere(runtime: &Runtime) -> bool {
+    !runtime.injector.is_empty() || runtime.processors.iter().any(|p| !p.stealer.is_empty())
+}
+
+fn set_searching(processor: &Processor, searching: bool) {
+    // SAFETY: the caller is the owner.
+    unsafe { processor.owned(|owned| owned.searching = searching) };
+}
+
+/// Takes from the injector, and moves a few more into the run queue.
+fn from_injector(runtime: &Runtime, processor: &Processor) -> Option<Ready> {
+    if runtime.injector.is_empty() {
+        return None;
+    }
+    loop {
+        // SAFETY: the caller is the owner.
+        let stolen = unsafe { processor.owned(|owned| runtime.injector.steal_batch_and_pop(&owned.queue)) };
+        match stolen {
+            Steal::Success(ready) => return Some(ready),
+            Steal::Empty => return None,
+            Steal::Retry => {}
+        }
+    }
+}
+
+/// Takes from another processor.
+fn steal(runtime: &Runtime, processor: &Processor) -> Option<Ready> {
+    let count = runtime.processors.len();
+    if count == 1 {
+        return None;
+    }
+    for round in 0..ROUNDS {
+        // SAFETY: the caller is the owner.
+        let start = unsafe {
+            processor.owned(|owned| {
+                owned.victim = (owned.victim + 1) % count;
+                owned.victim
+            })
+        };
+        for offset in 0..count {
+            let victim = &runtime.processors[(start + offset) % count];
+            if ptr::eq(victim, processor) {
+                continue;
+            }
+            while !victim.stealer.is_empty() {
+                // SAFETY: the caller is the owner.
+                let stolen = unsafe { processor.owned(|owned| victim.stealer.steal_batch_and_pop(&owned.queue)) };
+                match stolen {
+                    Steal::Success(ready) => return Some(ready),
+                    Steal::Empty => break,
+                    Steal::Retry => {}
+                }
+            }
+            if round == ROUNDS - 1 {
+                if let Some(ready) = victim.take_next() {
+                    return Some(ready);
+                }
+            }
+        }
+        (0..PAUSES).for_each(|_| core::hint::spin_loop());
+    }
+    None
+}

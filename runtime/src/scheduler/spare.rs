@@ -1,0 +1,223 @@
+//! Spare workers: OS threads without a processor. They start when a hand-off finds none, wait here, and end after an idle time.
+//!
+//! A worker without a processor is in one of three places: asleep beside an idle processor (`idle.rs`), here, or in C. Those here are
+//! *free*, or *hosts* that keep residents; hosts are given a processor only when no free one can be had.
+//!
+//! At `max_threads` no OS thread is made. A processor then waits for a worker in the idle set or with its owner in C. A green thread that
+//! must move to a worker without residents waits here until one has lost its last resident: it *waits to move*.
+//!
+//! # What it must never do
+//! Hold its lock while it wakes, starts or joins an OS thread.
+
+use super::hand_off::{self, NoWorker};
+use super::runtime::Runtime;
+use super::worker::{self, Worker};
+use super::{monitor, schedule};
+use crate::green::thread::Ready;
+use crate::primitive::{AtomicUsize, Mutex, Ordering, fence, lock};
+use core::fmt;
+use core::ptr;
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+pub(crate) struct Spares {
+    list: Mutex<List>,
+    /// How many green threads wait to move: read without the lock.
+    waiting: AtomicUsize,
+}
+
+struct List {
+    free: Vec<Spare>,
+    hosts: Vec<Spare>,
+    /// Workers whose OS thread has ended, for the next one.
+    ended: Vec<&'static Worker>,
+    /// OS threads that run or are being started.
+    threads: usize,
+    /// Workers ever made.
+    made: usize,
+    /// Green threads that wait to move.
+    movers: VecDeque<Ready>,
+}
+
+struct Spare {
+    worker: &'static Worker,
+    since: Instant,
+}
+
+impl Spares {
+    pub(crate) fn new() -> Self {
+        Self {
+            list: Mutex::new(List {
+                free: Vec::new(),
+                hosts: Vec::new(),
+                ended: Vec::new(),
+                threads: 0,
+                made: 0,
+                movers: VecDeque::new(),
+            }),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// Puts a worker without a processor here.
+    pub(crate) fn join(&self, worker: &'static Worker) {
+        let spare = Spare { worker, since: Instant::now() };
+        let mut list = lock(&self.list);
+        let place = if worker.is_host() { &mut list.hosts } else { &mut list.free };
+        place.push(spare);
+        drop(list);
+        monitor::watch_spares();
+    }
+
+    /// Takes that very worker out, if it is here.
+    pub(crate) fn leave(&self, worker: &Worker) -> bool {
+        let mut list = lock(&self.list);
+        let List { free, hosts, .. } = &mut *list;
+        for place in [free, hosts] {
+            if let Some(at) = place.iter().position(|spare| ptr::eq(spare.worker, worker)) {
+                place.swap_remove(at);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether that very worker is here.
+    pub(crate) fn contains(&self, worker: &Worker) -> bool {
+        let list = lock(&self.list);
+        list.free.iter().chain(&list.hosts).any(|spare| ptr::eq(spare.worker, worker))
+    }
+
+    /// A worker for a processor: free, new, or as a last resort a host.
+    pub(crate) fn find(&self, runtime: &'static Runtime) -> Result<&'static Worker, NoWorker> {
+        self.find_free(runtime).or_else(|| lock(&self.list).hosts.pop().map(|spare| spare.worker)).ok_or(NoWorker)
+    }
+
+    /// A worker without residents: the last to have become free, or a new one.
+    pub(crate) fn find_free(&self, runtime: &'static Runtime) -> Option<&'static Worker> {
+        let mut list = lock(&self.list);
+        if let Some(spare) = list.free.pop() {
+            return Some(spare.worker);
+        }
+        if list.threads >= runtime.settings.max_threads {
+            drop(list);
+            return hand_off::take_sleeper(runtime);
+        }
+        let worker = list.reserve();
+        drop(list);
+        match start(runtime, worker) {
+            Ok(()) => Some(worker),
+            Err(_) => {
+                lock(&self.list).end(worker);
+                None
+            }
+        }
+    }
+
+    /// Starts the first worker, which the runtime cannot do without.
+    pub(crate) fn start_first(&self, runtime: &'static Runtime) -> io::Result<&'static Worker> {
+        let worker = lock(&self.list).reserve();
+        start(runtime, worker).map(|()| worker).inspect_err(|_| lock(&self.list).end(worker))
+    }
+
+    /// Ends the OS threads of free workers that have been here for longer than `idle`, down to one for each processor in all. Says
+    /// when to come again.
+    pub(crate) fn retire(&self, runtime: &'static Runtime, idle: Duration) -> Option<Instant> {
+        let mut list = lock(&self.list);
+        let now = Instant::now();
+        let mut retired = Vec::new();
+        while list.threads > runtime.processors.len() && list.free.first().is_some_and(|spare| spare.since + idle <= now) {
+            let worker = list.free.remove(0).worker;
+            list.threads -= 1;
+            retired.push(worker);
+        }
+        let next = list.free.first().filter(|_| list.threads > runtime.processors.len()).map(|spare| spare.since + idle);
+        drop(list);
+        retired.iter().for_each(|worker| worker.retire());
+        next
+    }
+
+    /// The OS thread of `worker` is about to end.
+    pub(crate) fn ended(&self, worker: &'static Worker) {
+        lock(&self.list).ended.push(worker);
+    }
+
+    /// Whether green threads wait to move.
+    #[inline(always)]
+    pub(crate) fn some_wait_to_move(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) != 0
+    }
+
+    /// `ready` waits for a worker without residents.
+    pub(crate) fn wait_to_move(&self, runtime: &'static Runtime, ready: Ready) {
+        {
+            let mut list = lock(&self.list);
+            list.movers.push_back(ready);
+            self.waiting.store(list.movers.len(), Ordering::Relaxed);
+        }
+        // Pairs with the fence in `go_idle`: a worker that went idle without having seen this one is found here.
+        fence(Ordering::SeqCst);
+        if let Some(worker) = self.find_free(runtime) {
+            self.join(worker);
+            self.admit(worker);
+        }
+    }
+
+    /// `worker` has no residents: one that waits to move may come.
+    #[inline]
+    pub(crate) fn admit(&self, worker: &'static Worker) {
+        if self.some_wait_to_move() {
+            self.admit_one(worker);
+        }
+    }
+
+    #[cold]
+    fn admit_one(&self, worker: &'static Worker) {
+        let ready = {
+            let mut list = lock(&self.list);
+            let ready = list.movers.pop_front();
+            self.waiting.store(list.movers.len(), Ordering::Relaxed);
+            ready
+        };
+        if let Some(ready) = ready {
+            ready.home.set(Some(worker));
+            schedule::deliver(worker, ready);
+        }
+    }
+
+}
+
+impl List {
+    /// A worker for a new OS thread.
+    fn reserve(&mut self) -> &'static Worker {
+        self.threads += 1;
+        self.ended.pop().unwrap_or_else(|| {
+            self.made += 1;
+            Box::leak(Box::new(Worker::new(self.made - 1)))
+        })
+    }
+
+    fn end(&mut self, worker: &'static Worker) {
+        self.threads -= 1;
+        self.ended.push(worker);
+    }
+}
+
+/// Starts the OS thread of `worker`, which sleeps until it is given a processor.
+fn start(runtime: &'static Runtime, worker: &'static Worker) -> io::Result<()> {
+    let name = format!("{}-{}", runtime.settings.thread_name, worker.index);
+    std::thread::Builder::new().name(name).spawn(move || worker::main(worker)).map(drop)
+}
+
+impl fmt::Debug for Spares {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = lock(&self.list);
+        f.debug_struct("Spares")
+            .field("free", &list.free.len())
+            .field("hosts", &list.hosts.len())
+            .field("threads", &list.threads)
+            .field("movers", &list.movers.len())
+            .finish()
+    }
+}

@@ -1,0 +1,335 @@
+//! A worker: an OS thread of the runtime, and its loop "find a green thread, run a turn, act on why it ended, or sleep".
+//!
+//! # Who may touch which field, and when
+//! * `processor`: the worker; after a take also the monitor, which reads it.
+//! * `ticket`, `entered`, `residents`, `green`, `ringing`: the worker's own OS thread.
+//! * `status`, `inbox`, `pinned`, `assigned`, `unparker`: everyone.
+//! * `parker`: the worker's own OS thread.
+//!
+//! A `Worker` outlives its OS thread: when that ends, `spare.rs` keeps it for the next one, so a pointer to it is good forever.
+
+use super::inbox::{Inbox, Sleep};
+use super::processor::Processor;
+use super::runtime::{Runtime, runtime};
+use super::status::{Status, Ticket};
+use super::{current, hand_off, search};
+use crate::green::thread::{Head, Ready};
+use crate::green::turn;
+use crate::primitive::{AtomicPtr, Ordering, UnsafeCell};
+use crate::stack::AlternateStack;
+use core::cell::Cell;
+use core::fmt;
+use core::ptr;
+use crossbeam_deque::{Injector, Steal};
+use crossbeam_utils::sync::{Parker, Unparker};
+
+pub(crate) struct Worker {
+    /// Which one it is among all workers ever made; names its OS thread.
+    pub(crate) index: usize,
+    /// The processor that it owns; null if it has none.
+    pub(crate) processor: AtomicPtr<Processor>,
+    /// The last stay in C.
+    pub(crate) ticket: Cell<Ticket>,
+    /// Whether it is on that stay, with its processor.
+    pub(crate) entered: Cell<bool>,
+    pub(crate) status: Status,
+    /// The green thread whose turn it is.
+    green: Cell<*const Head>,
+    /// Pinned green threads that are suspended here: see `resident.rs`.
+    pub(crate) residents: Cell<u32>,
+    pub(crate) inbox: Inbox<Head>,
+    /// Interleaved residents that are ready.
+    pub(crate) pinned: Injector<Ready>,
+    /// Whether `pinned` may still have something after the bell was taken.
+    ringing: Cell<bool>,
+    /// Whether a resident had the last turn.
+    others_first: Cell<bool>,
+    /// The idle processor beside which it is about to sleep: whoever wakes that for work wakes this worker.
+    pub(crate) beside: Cell<Option<&'static Processor>>,
+    /// What was given to it while it slept: a processor, or [`RETIREMENT`].
+    assigned: AtomicPtr<Processor>,
+    parker: UnsafeCell<Parker>,
+    unparker: Unparker,
+}
+
+// SAFETY: the cells and the parker belong to the worker's own OS thread, by the table above; the rest is `Sync`.
+unsafe impl Sync for Worker {}
+// SAFETY: a worker is made on one OS thread and used on another, with the start of that thread in between.
+unsafe impl Send for Worker {}
+
+impl Worker {
+    pub(crate) fn new(index: usize) -> Self {
+        let parker = Parker::new();
+        let unparker = parker.unparker().clone();
+        Self {
+            index,
+            processor: AtomicPtr::new(ptr::null_mut()),
+            ticket: Cell::new(Ticket::FIRST),
+            entered: Cell::new(false),
+            status: Status::new(),
+            green: Cell::new(ptr::null()),
+            residents: Cell::new(0),
+            inbox: Inbox::new(),
+            pinned: Injector::new(),
+            ringing: Cell::new(false),
+            others_first: Cell::new(false),
+            beside: Cell::new(None),
+            assigned: AtomicPtr::new(ptr::null_mut()),
+            parker: UnsafeCell::new(parker),
+            unparker,
+        }
+    }
+
+    /// The processor that this worker owns.
+    #[inline(always)]
+    pub(crate) fn processor(&self) -> Option<&'static Processor> {
+        // SAFETY: null, or one of the runtime's processors, which are never freed.
+        unsafe { self.processor.load(Ordering::Relaxed).as_ref() }
+    }
+
+    /// Makes this worker the owner of `processor`, which nobody owns.
+    pub(crate) fn own(&self, processor: &'static Processor) {
+        processor.worker.store(ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
+        self.processor.store(ptr::from_ref(processor).cast_mut(), Ordering::Relaxed);
+    }
+
+    /// The worker gives up what it owns. The caller passes it on.
+    pub(crate) fn disown(&self) -> Option<&'static Processor> {
+        let processor = self.processor()?;
+        self.processor.store(ptr::null_mut(), Ordering::Relaxed);
+        processor.worker.store(ptr::null_mut(), Ordering::Relaxed);
+        Some(processor)
+    }
+
+    /// The green thread whose turn it is.
+    #[inline(always)]
+    pub(crate) fn green(&self) -> Option<&Head> {
+        // SAFETY: null, or the head that `turn.rs` has lent for the turn; only code of this turn can ask.
+        unsafe { self.green.get().as_ref() }
+    }
+
+    /// Lends `head` to the code of the turn.
+    #[inline(always)]
+    pub(crate) fn set_green(&self, head: *const Head) {
+        self.green.set(head);
+    }
+
+    /// Wakes its OS thread.
+    pub(crate) fn unpark(&self) {
+        self.unparker.unpark();
+    }
+
+    /// Stops its OS thread until somebody unparks it; may come back early.
+    fn park(&self) {
+        // SAFETY: the parker is this OS thread's own.
+        self.parker.with(|parker| unsafe { &*parker }.park());
+    }
+
+    /// Gives it a processor while it sleeps, and wakes it.
+    pub(crate) fn assign(&self, processor: &'static Processor) {
+        self.assigned.store(ptr::from_ref(processor).cast_mut(), Ordering::Release);
+        self.unpark();
+    }
+
+    /// Tells it to end its OS thread.
+    pub(crate) fn retire(&self) {
+        self.assigned.store(RETIREMENT, Ordering::Release);
+        self.unpark();
+    }
+
+    /// Whether something was assigned.
+    fn is_assigned(&self) -> bool {
+        !self.assigned.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Takes what was assigned.
+    fn take_assigned(&self) -> Option<Assigned> {
+        if !self.is_assigned() {
+            return None;
+        }
+        let assigned = self.assigned.swap(ptr::null_mut(), Ordering::Acquire);
+        if assigned == RETIREMENT {
+            return Some(Assigned::Retirement);
+        }
+        // SAFETY: one of the runtime's processors, by `assign`.
+        Some(Assigned::Processor(unsafe { &*assigned }))
+    }
+
+    /// The next resident that is ready.
+    fn next_resident(&self) -> Option<Ready> {
+        if self.inbox.has_mail() {
+            let mail = self.inbox.take();
+            if mail.bell {
+                self.ringing.set(true);
+            }
+            if let Some(head) = mail.resident {
+                // SAFETY: `put` left the scheduler's reference in the inbox, and `take` gives it out once.
+                return Some(unsafe { Ready::from_raw(head) });
+            }
+        }
+        while self.ringing.get() {
+            match self.pinned.steal() {
+                Steal::Success(ready) => return Some(ready),
+                Steal::Empty => self.ringing.set(false),
+                Steal::Retry => {}
+            }
+        }
+        None
+    }
+
+    /// Whether a resident may be ready.
+    #[inline(always)]
+    pub(crate) fn has_mail(&self) -> bool {
+        self.ringing.get() || self.inbox.has_mail()
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("index", &self.index).field("status", &self.status).field("inbox", &self.inbox).finish_non_exhaustive()
+    }
+}
+
+/// In the place of a processor: the OS thread ends.
+const RETIREMENT: *mut Processor = ptr::without_provenance_mut(1);
+
+/// What was given to a sleeping worker.
+enum Assigned {
+    Processor(&'static Processor),
+    Retirement,
+}
+
+/// What a rest came to.
+enum Rest {
+    /// There is a processor, or mail: look.
+    Look,
+    /// The OS thread ends.
+    End,
+}
+
+/// The body of a worker's OS thread.
+pub(crate) fn main(worker: &'static Worker) {
+    current::become_worker(worker);
+    let _alternate_stack = AlternateStack::install();
+    let runtime = runtime();
+    // Ends the process rather than the OS thread if a panic gets here: the processor would be lost.
+    let abort = AbortOnUnwind;
+    loop {
+        while run_one(runtime, worker) {}
+        match rest(runtime, worker) {
+            Rest::Look => {}
+            Rest::End => break,
+        }
+    }
+    core::mem::forget(abort);
+    current::cease_to_be_worker();
+    runtime.spares.ended(worker);
+}
+
+/// Finds a green thread and runs a turn of it. False: there is none, and the worker owns no processor.
+fn run_one(runtime: &'static Runtime, worker: &'static Worker) -> bool {
+    // A resident that is ready goes first, but after its turn somebody else does: one that yields in a callback lets others run.
+    if worker.has_mail() {
+        if !worker.others_first.replace(false) || !run_other(runtime, worker) {
+            if let Some(ready) = worker.next_resident() {
+                worker.others_first.set(true);
+                run_resident(runtime, worker, ready);
+            }
+        }
+        return true;
+    }
+    let Some(processor) = worker.processor() else { return false };
+    match search::find(runtime, worker, processor) {
+        Some(ready) => {
+            run_found(runtime, worker, ready);
+            true
+        }
+        None => worker.processor().is_some(),
+    }
+}
+
+/// Runs one that is not a resident, if there is one at hand.
+fn run_other(runtime: &'static Runtime, worker: &'static Worker) -> bool {
+    let found = worker.processor().and_then(|processor| search::find_at_hand(runtime, processor));
+    found.map(|ready| run_found(runtime, worker, ready)).is_some()
+}
+
+/// Runs a resident. In a callback it needs no processor: it counts as in C.
+fn run_resident(runtime: &'static Runtime, worker: &'static Worker, ready: Ready) {
+    if worker.processor().is_some() || ready.in_callback.get() || hand_off::fetch_for(worker) {
+        resume(runtime, worker, ready);
+    } else {
+        hand_off::await_processor(runtime, ready);
+    }
+}
+
+/// Runs one that was found in a queue.
+#[inline]
+fn run_found(runtime: &'static Runtime, worker: &'static Worker, ready: Ready) {
+    match ready.home.get() {
+        Some(home) if !ptr::eq(home, worker) => hand_off::to_home(worker, home, ready),
+        _ => resume(runtime, worker, ready),
+    }
+}
+
+/// Runs a turn of `ready`, and what follows from it.
+#[inline]
+fn resume(runtime: &'static Runtime, worker: &'static Worker, ready: Ready) {
+    worker.unsettle(ready.residence.get());
+    turn::run(runtime, worker, ready);
+    if !worker.is_host() {
+        runtime.spares.admit(worker);
+    }
+}
+
+/// Sleeps until there is a processor or mail.
+fn rest(runtime: &'static Runtime, worker: &'static Worker) -> Rest {
+    debug_assert!(worker.processor().is_none());
+    let beside = worker.beside.take();
+    // A new worker comes with a processor; one that has announced an idle processor sleeps beside that.
+    if beside.is_none() && !worker.is_assigned() {
+        runtime.spares.join(worker);
+        if !worker.is_host() {
+            runtime.spares.admit(worker);
+        }
+    }
+    loop {
+        if !worker.is_assigned() && worker.inbox.sleep() == Sleep::MayPark {
+            worker.park();
+            worker.inbox.wake_up();
+        }
+        match worker.take_assigned() {
+            Some(Assigned::Processor(processor)) => {
+                worker.own(processor);
+                return Rest::Look;
+            }
+            Some(Assigned::Retirement) => return Rest::End,
+            None => {}
+        }
+        if worker.has_mail() {
+            if runtime.spares.leave(worker) {
+                return Rest::Look;
+            }
+            if let Some(processor) = beside {
+                if hand_off::take_back_sleeping(runtime, worker, processor) {
+                    worker.own(processor);
+                    return Rest::Look;
+                }
+            }
+            // Somebody has taken it from its place, and either gives it a processor or puts it among the spare workers; both
+            // unpark it.
+            while !worker.is_assigned() && !runtime.spares.contains(worker) {
+                worker.park();
+            }
+        }
+    }
+}
+
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        eprintln!("greenbridge: a worker's loop panicked; the process cannot go on without it");
+        std::process::abort();
+    }
+}

@@ -1,0 +1,334 @@
+//! Green threads as their users see them: run, spawn, join, yield, park.
+
+use crate::green::state::Joiner;
+use crate::green::switch::Suspended;
+use crate::green::thread::{Green, Payload};
+use crate::primitive::Ordering;
+use crate::scheduler::runtime::{Runtime, runtime};
+use crate::scheduler::schedule::{self, Place};
+use crate::scheduler::{current, wake};
+use crate::wait::park::{self, Manner};
+use crate::wait::wait;
+use core::fmt;
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::panic::resume_unwind;
+
+/// Runs `f` as a green thread, waits for it, and returns its value.
+///
+/// What other green threads do then goes on; it ends with the process.
+///
+/// # Blocking
+/// The calling OS thread blocks; on a green thread, only that waits.
+///
+/// # Panics
+/// With the panic of `f`, and if the runtime has not been started.
+///
+/// # Examples
+/// ```
+/// # // SAFETY: nothing here touches a thread-local across a wait.
+/// # unsafe { greenbridge_runtime::Builder::new().start()? };
+/// let word = String::from("green");
+/// assert_eq!(greenbridge_runtime::run(move || word + " thread"), "green thread");
+/// # Ok::<(), greenbridge_runtime::StartError>(())
+/// ```
+pub fn run<F, T>(f: F) -> T
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    spawn(f).join().unwrap_or_else(|payload| resume_unwind(payload))
+}
+
+/// Starts a green thread that runs `f`.
+///
+/// It may be called from anywhere: a green thread, a callback, any OS thread. The green thread runs as soon as a processor has
+/// time for it; it is given a stack then, and not before. Dropping the handle leaves it running.
+///
+/// # Panics
+/// If the runtime has not been started.
+///
+/// # Examples
+/// ```
+/// # // SAFETY: nothing here touches a thread-local across a wait.
+/// # unsafe { greenbridge_runtime::Builder::new().start()? };
+/// let handles: Vec<_> = (0..10).map(|n| greenbridge_runtime::spawn(move || n * n)).collect();
+/// let sum: i32 = handles.into_iter().filter_map(|handle| handle.join().ok()).sum();
+/// assert_eq!(sum, 285);
+/// # Ok::<(), greenbridge_runtime::StartError>(())
+/// ```
+pub fn spawn<F, T>(f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    ThreadBuilder::new().spawn(f)
+}
+
+/// Names a green thread before it is started.
+///
+/// # Examples
+/// ```
+/// # // SAFETY: nothing here touches a thread-local across a wait.
+/// # unsafe { greenbridge_runtime::Builder::new().start()? };
+/// let handle = greenbridge_runtime::ThreadBuilder::new()
+///     .name("reader")
+///     .spawn(|| greenbridge_runtime::current().name().map(str::to_owned));
+/// assert_eq!(handle.join().ok().flatten().as_deref(), Some("reader"));
+/// # Ok::<(), greenbridge_runtime::StartError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct ThreadBuilder {
+    name: Option<Box<str>>,
+}
+
+impl ThreadBuilder {
+    /// A green thread without a name.
+    pub fn new() -> Self {
+        Self { name: None }
+    }
+
+    /// Names it. The name appears in reports, such as that of a stack overflow.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into().into_boxed_str());
+        self
+    }
+
+    /// Starts it: see [`spawn`].
+    ///
+    /// # Panics
+    /// If the runtime has not been started.
+    pub fn spawn<F, T>(self, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let (ready, green) = Green::new(f, fresh_id(runtime()), self.name);
+        schedule::schedule(ready, Place::Back);
+        JoinHandle { thread: Thread(Inner::Green(green)), result: PhantomData }
+    }
+}
+
+/// An id that no other green thread has had.
+#[inline(never)]
+fn fresh_id(runtime: &'static Runtime) -> u64 {
+    // SAFETY: the processor is lent by the worker that owns it.
+    let own = current::worker()
+        .and_then(|worker| worker.borrow_processor(|p| unsafe { p.next_id(|count| runtime.take_ids(count)) }));
+    own.unwrap_or_else(|| runtime.take_ids(1))
+}
+
+/// Waits for a green thread, and brings its value, or its panic.
+///
+/// Like `std::thread::JoinHandle`; and it is a `Future`, so that other executors can await it.
+///
+/// # Cancellation
+/// A join that is given up (the future is dropped) leaves the green thread running.
+pub struct JoinHandle<T> {
+    thread: Thread,
+    result: PhantomData<fn() -> T>,
+}
+
+impl<T> JoinHandle<T> {
+    /// Waits until the green thread has finished, and returns its value, or what it panicked with.
+    ///
+    /// # Blocking
+    /// On a green thread, and in a callback from C, only the green thread waits; elsewhere the OS thread blocks.
+    ///
+    /// # Errors
+    /// The payload of its panic. If no stack could be had for it, it has not run: its closure was dropped, and the payload is a
+    /// [`StackError`](crate::StackError) that says what ran out.
+    ///
+    /// # Panics
+    /// In a callback under a bare C call, if it would have to wait.
+    #[inline(never)]
+    pub fn join(mut self) -> Result<T, Payload> {
+        wait(|context| Pin::new(&mut self).poll(context))
+    }
+
+    /// Whether the green thread has finished, so that `join` would not wait.
+    pub fn is_finished(&self) -> bool {
+        self.green().state.is_finished()
+    }
+
+    /// The green thread.
+    pub fn thread(&self) -> &Thread {
+        &self.thread
+    }
+
+    fn green(&self) -> &Green {
+        match &self.thread.0 {
+            Inner::Green(green) => green,
+            Inner::Os(_) => unreachable!("only green threads are joined"),
+        }
+    }
+
+    /// Takes the joiner's waker back, if it is there. Whoever succeeds may write the cell.
+    fn withdraw(&self) -> Joiner {
+        let withdrawn = self.green().state.clear_joiner();
+        if withdrawn == Joiner::InTime {
+            // SAFETY: JOINER is clear and the green thread has not finished, so the cell is the joiner's; the handle is the one joiner.
+            drop(self.green().joiner.with_mut(|joiner| unsafe { (*joiner).take() }));
+        }
+        withdrawn
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, Payload>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let green = self.green();
+        if !green.state.is_finished() && self.withdraw() == Joiner::InTime {
+            // SAFETY: as in `withdraw`.
+            green.joiner.with_mut(|joiner| unsafe { *joiner = Some(context.waker().clone()) });
+            match green.state.set_joiner() {
+                Joiner::InTime => return Poll::Pending,
+                // It finished without having seen JOINER, so the waker in the cell is still ours.
+                // SAFETY: as in `withdraw`.
+                Joiner::Finished => drop(green.joiner.with_mut(|joiner| unsafe { (*joiner).take() })),
+            }
+        }
+        // SAFETY: a handle of a `T`, and it has finished.
+        let result = unsafe { green.take_result::<T>() };
+        Poll::Ready(result.expect("a JoinHandle was polled after it had brought its result"))
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        // A future that is given up must not leave its waker where a finish would look for it later.
+        if !self.green().state.is_finished() {
+            let _ = self.withdraw();
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("thread", &self.thread).finish()
+    }
+}
+
+/// A green thread, or an OS thread that calls as one.
+#[derive(Clone)]
+pub struct Thread(Inner);
+
+#[derive(Clone)]
+enum Inner {
+    Green(Green),
+    Os(std::thread::Thread),
+}
+
+/// What tells one green thread from another. An id is never used twice in a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ThreadId(IdInner);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum IdInner {
+    Green(u64),
+    Os(std::thread::ThreadId),
+}
+
+impl Thread {
+    /// Its id.
+    pub fn id(&self) -> ThreadId {
+        ThreadId(match &self.0 {
+            Inner::Green(green) => IdInner::Green(green.owner.id()),
+            Inner::Os(thread) => IdInner::Os(thread.id()),
+        })
+    }
+
+    /// Its name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        match &self.0 {
+            Inner::Green(green) => green.owner.name(),
+            Inner::Os(thread) => thread.name(),
+        }
+    }
+
+    /// Whether it is a green thread.
+    pub fn is_green(&self) -> bool {
+        matches!(self.0, Inner::Green(_))
+    }
+
+    /// Lets its current or next [`park`] return. Several calls before a park count as one.
+    pub fn unpark(&self) {
+        match &self.0 {
+            Inner::Green(green) => {
+                // Release: pairs with the Acquire in `park`. The wake is not left out when the token was there: the green thread may be
+                // about to take it.
+                green.permit.store(true, Ordering::Release);
+                wake::wake(green);
+            }
+            Inner::Os(thread) => thread.unpark(),
+        }
+    }
+}
+
+impl fmt::Debug for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Thread").field("id", &self.id()).field("name", &self.name()).finish()
+    }
+}
+
+/// The calling green thread; on an OS thread that the runtime did not make, that thread.
+#[inline(never)]
+#[allow(clippy::disallowed_methods, reason = "off the runtime's own threads, the OS thread is the one asked for")]
+pub fn current() -> Thread {
+    match park::running() {
+        // SAFETY: it is running this very function.
+        Some(head) => Thread(Inner::Green(unsafe { Green::from_running(head) })),
+        None => Thread(Inner::Os(std::thread::current())),
+    }
+}
+
+/// Waits until [`Thread::unpark`] is called for the caller; returns at once if that has happened since the last park.
+///
+/// Unlike `std::thread::park` it does not return early.
+///
+/// # Blocking
+/// As every wait: see [`JoinHandle::join`].
+///
+/// # Panics
+/// In a callback under a bare C call, if it would have to wait.
+///
+/// # Examples
+/// ```
+/// # // SAFETY: nothing here touches a thread-local across a wait.
+/// # unsafe { greenbridge_runtime::Builder::new().start()? };
+/// greenbridge_runtime::run(|| {
+///     let parked = greenbridge_runtime::spawn(greenbridge_runtime::park);
+///     parked.thread().unpark();
+///     assert!(parked.join().is_ok());
+/// });
+/// # Ok::<(), greenbridge_runtime::StartError>(())
+/// ```
+#[inline(never)]
+#[allow(clippy::disallowed_methods, reason = "off the runtime's own threads, the OS thread is the one that parks")]
+pub fn park() {
+    let Some(head) = park::running() else { return std::thread::park() };
+    // SAFETY: it is running this very function.
+    let green = unsafe { Green::from_running(head) };
+    wait(|_| if green.permit.swap(false, Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending });
+}
+
+/// Lets others go first: the caller goes to the back of the run queue. Returns at once if nobody waits for its processor.
+///
+/// In a callback from C the green thread stays pinned, and others run on its OS thread meanwhile. Under a bare C call, and wherever
+/// the caller cannot be switched away, it does nothing. On an OS thread that is not the runtime's it is `std::thread::yield_now`.
+#[inline(never)]
+#[allow(clippy::disallowed_methods, reason = "off the runtime's own threads, the OS thread is the one that yields")]
+pub fn yield_now() {
+    let Some(worker) = current::worker().filter(|worker| worker.green().is_some()) else {
+        return std::thread::yield_now();
+    };
+    if !worker.has_mail() && worker.processor().is_some_and(|p| !p.has_work()) && runtime().injector.is_empty() {
+        return;
+    }
+    if park::may_switch() == Some(Manner::Switch) {
+        park::suspend(Suspended::ToYield);
+    }
+}

@@ -1,0 +1,3 @@
+//! What green threads, OS threads, callbacks from C and futures wait with.
+
+pub mod channel;

@@ -1,0 +1,166 @@
+//! Waits wherever the caller is.
+//!
+//! | the caller is | it waits by |
+//! |---|---|
+//! | on a green thread | switching away |
+//! | in a callback from C, or in the closure of a way to call | leaving C, switching away, pinned; entering C again |
+//! | ... under `call_on_thread_stack`, or of a `call` beside interleaved residents | blocking the OS thread, the processor handed on |
+//! | on a green thread that unwinds (std counts panics per OS thread) | the same |
+//! | on an OS thread that the runtime did not make | blocking that thread |
+//! | in a callback under a bare C call, on a green thread | not at all: a panic that names `call` |
+//!
+//! # What it must never do
+//! Hold anything that belongs to the OS thread over a switch, unless the green thread is pinned.
+
+use crate::green::switch::Suspended;
+use crate::green::thread::{Head, Residence};
+use crate::scheduler::current;
+use crate::scheduler::in_c::{Frame, Way};
+use crate::scheduler::{hand_off, resident};
+use core::ptr::{self, NonNull};
+use core::task::{Context, Poll, Waker};
+use crossbeam_utils::sync::{Parker, Unparker};
+use std::sync::Arc;
+use std::task::Wake;
+
+/// How to wait here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// By switching to the worker.
+    Switch,
+    /// By blocking the OS thread.
+    BlockThread,
+}
+
+/// The green thread that runs on this OS thread.
+#[inline(never)]
+pub(crate) fn running() -> Option<NonNull<Head>> {
+    current::worker()?.green().map(NonNull::from)
+}
+
+/// How the running green thread waits.
+///
+/// # Panics
+/// In a callback under a bare C call.
+pub(crate) fn manner() -> Manner {
+    may_switch().unwrap_or_else(|| waiting_under_bare_call())
+}
+
+/// How the running green thread may wait; None in a callback under a bare C call.
+#[inline(never)]
+pub(crate) fn may_switch() -> Option<Manner> {
+    let (frame, callbacks) = current::stack_of_calls();
+    if std::thread::panicking() {
+        return Some(Manner::BlockThread);
+    }
+    if frame.is_null() && callbacks == 0 {
+        return Some(Manner::Switch);
+    }
+    if Frame::any(frame, |way| way == Way::OnThreadStack) {
+        return Some(Manner::BlockThread);
+    }
+    if !Frame::covers(frame, callbacks) {
+        return None;
+    }
+    // An exclusive call nested in an interleaved one cannot move away from the other residents, and must not share with them.
+    let worker = current::worker().expect("a green thread runs on a worker");
+    let exclusive = Frame::any(frame, |way| way != Way::Interleaved);
+    Some(if exclusive && worker.is_host() { Manner::BlockThread } else { Manner::Switch })
+}
+
+#[cold]
+fn waiting_under_bare_call() -> ! {
+    panic!(
+        "a callback from C must wait here, but C was called bare, so its frames would not be kept on this OS thread: \
+         wrap the C call in `greenbridge::call(|| ...)` (or another way to call: docs/which-call.md)"
+    );
+}
+
+/// Parks the running green thread until it is woken; may come back early.
+#[inline]
+pub(crate) fn park(green: NonNull<Head>) {
+    // SAFETY: it is running.
+    if !unsafe { green.as_ref() }.state.take_notification() {
+        suspend(Suspended::ToPark);
+    }
+}
+
+/// Switches the running green thread away, C frames or not. The manner is `Switch`.
+#[inline(never)]
+pub(crate) fn suspend(why: Suspended) {
+    let (frame, callbacks) = current::stack_of_calls();
+    let worker = current::worker().expect("only a green thread suspends");
+    let green = worker.green().expect("only a green thread suspends");
+    if frame.is_null() {
+        if green.pins.get() > 0 {
+            green.residence.set(Residence::Exclusive);
+        }
+        // SAFETY: no frame of ours, so this is the green thread's own stack.
+        return unsafe { green.suspender.suspend(why) };
+    }
+    let errno = errno();
+    worker.try_leave();
+    green.residence.set(resident::residence(green, frame));
+    green.in_callback.set(true);
+    current::set_stack_of_calls(ptr::null(), 0);
+    // SAFETY: the manner is `Switch`, so no frame lies on the worker's stack.
+    unsafe { green.suspender.suspend(why) };
+    // Pinned, so this is the same OS thread, and `worker` still its worker.
+    current::set_stack_of_calls(frame, callbacks);
+    worker.enter();
+    set_errno(errno);
+}
+
+/// Switches the running green thread away from a place where no C is on its stack.
+pub(crate) fn suspend_unpinned(why: Suspended) {
+    let worker = current::worker().expect("only a green thread suspends");
+    let green = worker.green().expect("only a green thread suspends");
+    // SAFETY: no C frame, hence this is the green thread's own stack.
+    unsafe { green.suspender.suspend(why) };
+}
+
+/// Wakes an OS thread that waits.
+struct ThreadWaker(Unparker);
+
+impl Wake for ThreadWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits by blocking the OS thread. A worker hands its processor on first.
+#[cold]
+#[inline(never)]
+pub(crate) fn wait_on_thread<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    if let Poll::Ready(value) = poll(&mut Context::from_waker(Waker::noop())) {
+        return value;
+    }
+    let parker = Parker::new();
+    let waker = Waker::from(Arc::new(ThreadWaker(parker.unparker().clone())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(value) = poll(&mut context) {
+            return value;
+        }
+        if let Some(worker) = current::worker() {
+            hand_off::give_up_processor(worker);
+        }
+        parker.park();
+    }
+}
+
+/// The errno of this OS thread.
+fn errno() -> i32 {
+    // SAFETY: a valid address of this OS thread's errno.
+    unsafe { *libc::__errno_location() }
+}
+
+/// Sets the errno of this OS thread.
+fn set_errno(errno: i32) {
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() = errno };
+}
