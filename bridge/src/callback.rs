@@ -23,10 +23,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 #[doc(hidden)]
 #[inline(always)]
 pub fn callback<R, F: Fallback<R>>(site: &'static Site, fallback: F, body: impl FnOnce() -> R) -> R {
-    if !start::is_ready() {
-        if let Err(message) = admit(site) {
-            return refuse::<R, F>(site, fallback, &message);
-        }
+    if !start::is_ready()
+        && let Err(message) = admit(site)
+    {
+        return refuse::<R, F>(site, fallback, &message);
     }
     let result = bridge::slots(|slots| slots.in_callback(|| catch_unwind(AssertUnwindSafe(body))));
     match result {

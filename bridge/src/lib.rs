@@ -4,7 +4,7 @@
 //! function, C may call back, and the callback may wait. C may also call Rust from threads of its own, or from a `main` that
 //! has never heard of this library: the first such call starts the runtime.
 //!
-//! ```
+//! ```rust,standalone_crate
 //! use std::ffi::c_int;
 //!
 //! // Who starts the runtime: here Rust does, in `main`.
@@ -37,6 +37,19 @@
 //! * The one unsafe promise, [`Builder::start`]: `docs/safety.md`. [`pin`] for code that cannot keep it.
 //! * [`spawn`], [`channel`], [`block_on`], as in std and tokio.
 
+/// The programs of the book and of the README are compiled and run.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../docs/called-by-c.md")]
+    mod called_by_c {}
+    #[doc = include_str!("../../docs/safety.md")]
+    mod safety {}
+    #[doc = include_str!("../../docs/which-call.md")]
+    mod which_call {}
+}
+
 mod builder;
 mod call;
 mod callback;
@@ -49,13 +62,13 @@ mod start;
 
 pub use builder::Builder;
 pub use call::{
-    call, call_blocking, call_blocking_errno, call_errno, call_interleaved, call_interleaved_errno, call_on_thread_stack,
-    call_on_thread_stack_errno,
+    call, call_blocking, call_blocking_errno, call_errno, call_interleaved, call_interleaved_errno,
+    call_on_thread_stack, call_on_thread_stack_errno,
 };
 pub use greenbridge_macros::export;
 pub use greenbridge_runtime::{
-    JoinHandle, PinGuard, StackError, StackShortage, StartError, Thread, ThreadBuilder, ThreadId, block_on, current, park, pin, run, spawn, sync,
-    sync::channel, yield_now,
+    JoinHandle, PinGuard, StackError, StackShortage, StartError, Thread, ThreadBuilder, ThreadId, block_on, current,
+    park, pin, run, spawn, sync, sync::channel, yield_now,
 };
 pub use promise::Start;
 

@@ -161,6 +161,11 @@ impl StartError {
         Self(Arc::new(Cause::System { doing: "create an OS thread", advice, error }))
     }
 
+    pub(crate) fn no_fence(error: io::Error) -> Self {
+        let advice = "; it takes Linux 4.14 or newer, and a sandbox that allows the system call membarrier";
+        Self(Arc::new(Cause::System { doing: "order memory between the OS threads of this process", advice, error }))
+    }
+
     pub(crate) fn system(doing: &'static str, error: io::Error) -> Self {
         Self(Arc::new(Cause::System { doing, advice: "", error }))
     }

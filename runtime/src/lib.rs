@@ -21,8 +21,8 @@ mod wait;
 
 pub use builder::{Builder, StartError};
 pub use scheduler::resident::{PinGuard, pin};
-pub use stack::{StackError, StackShortage};
 pub use spawn::{JoinHandle, Thread, ThreadBuilder, ThreadId, current, park, run, spawn, yield_now};
+pub use stack::{StackError, StackShortage};
 pub use wait::block_on::block_on;
 
 /// What the bridge needs of the scheduler. Not for users: it changes without notice.

@@ -7,7 +7,6 @@
 pub use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 pub use std::sync::{Condvar, Mutex, MutexGuard};
 
-use core::sync::atomic::compiler_fence;
 use std::sync::PoisonError;
 
 /// A cell in the shape of loom's: the pointer is lent to a closure, so that a model sees when an access begins and ends.
@@ -44,30 +43,16 @@ pub fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a
     condvar.wait(guard).unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Set once it is known that this process may use `membarrier`; while it is unset, [`light_fence`] is a full fence.
-static ASYMMETRIC: AtomicBool = AtomicBool::new(false);
-
-/// Registers this process for the expedited `membarrier`. Called once, before the first worker exists.
-pub(crate) fn prepare_fences() {
-    #[cfg(target_os = "linux")]
-    {
-        // SAFETY: membarrier takes no pointers; a kernel that lacks the command answers with an error.
-        let registered = unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) };
-        ASYMMETRIC.store(registered == 0, Ordering::Relaxed);
-    }
-}
-
 /// The cheap half of a pair of fences: orders a store before a later load, provided that the other side uses
-/// [`heavy_fence`]. Where the kernel offers `membarrier` it costs no instruction, and the heavy side pays for both.
+/// [`heavy_fence`]. It costs no instruction; the heavy side pays for both.
 ///
 /// The idea is that of folly's `asymmetricThreadFenceLight`.
 #[inline(always)]
 pub fn light_fence() {
-    if ASYMMETRIC.load(Ordering::Relaxed) {
-        compiler_fence(Ordering::SeqCst);
-    } else {
-        fence(Ordering::SeqCst);
-    }
+    #[cfg(target_os = "linux")]
+    core::sync::atomic::compiler_fence(Ordering::SeqCst);
+    #[cfg(not(target_os = "linux"))]
+    fence(Ordering::SeqCst);
 }
 
 /// The dear half: every other thread of the process behaves as if it had run a full fence at one point within this call.
@@ -75,14 +60,32 @@ pub fn light_fence() {
 pub fn heavy_fence() {
     fence(Ordering::SeqCst);
     #[cfg(target_os = "linux")]
-    if ASYMMETRIC.load(Ordering::Relaxed) {
-        // SAFETY: as in `prepare_fences`.
+    {
+        // SAFETY: membarrier takes no pointers.
         let done = unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) };
         assert_eq!(done, 0, "membarrier failed after it had been registered");
     }
 }
 
+/// Makes [`heavy_fence`] work, once, before anybody relies on it.
+///
+/// # Errors
+/// The kernel is older than Linux 4.14, or a sandbox forbids `membarrier`.
+pub(crate) fn prepare_fences() -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: membarrier takes no pointers; a kernel that lacks the command answers with an error.
+        let registered =
+            unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) };
+        if registered != 0 {
+            return Err(std::io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
 /// A number that tells this OS thread from every other one alive; never 0.
+#[allow(clippy::disallowed_methods, reason = "the address of a thread-local is the token, and nothing is kept in it")]
 pub fn thread_token() -> usize {
     std::thread_local!(static ADDRESS: u8 = const { 0 });
     ADDRESS.with(|a| core::ptr::from_ref(a).addr())

@@ -325,10 +325,12 @@ pub fn yield_now() {
     let Some(worker) = current::worker().filter(|worker| worker.green().is_some()) else {
         return std::thread::yield_now();
     };
-    if !worker.has_mail() && worker.processor().is_some_and(|p| !p.has_work()) && runtime().injector.is_empty() {
+    // SAFETY: outside C the worker owns its processor; in C the queue is not looked at.
+    let alone = || worker.processor().is_some_and(|p| unsafe { p.is_alone() }) && runtime().injector.is_empty();
+    if !worker.has_mail() && !worker.status.is_entered() && alone() {
         return;
     }
     if park::may_switch() == Some(Manner::Switch) {
-        park::suspend(Suspended::ToYield);
+        park::suspend(Suspended::Yield);
     }
 }

@@ -24,13 +24,13 @@ use corosensei::{CoroutineResult, Yielder};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Suspended {
     /// It waits: park it, unless it has been woken meanwhile.
-    ToPark,
+    Park,
     /// It lets others go first.
-    ToYield,
+    Yield,
     /// It needs a processor, and its worker has none.
-    ToQueue,
+    Queue,
     /// It is about to be pinned, and its worker has a resident already.
-    ToMove,
+    Move,
 }
 
 type Inner = corosensei::Coroutine<(), Suspended, (), Stack>;

@@ -66,16 +66,15 @@ struct VTable {
     free: unsafe fn(NonNull<Head>),
 }
 
-/// The part that the scheduler knows.
+/// The part that the scheduler knows. What a turn touches comes first, and close together.
+#[repr(C)]
 pub(crate) struct Head {
     pub(crate) state: State,
-    references: AtomicUsize,
-    vtable: &'static VTable,
+    /// Guards of `pin()` alive.
+    pub(crate) pins: Cell<u32>,
     /// None before the first turn and after the last.
     pub(crate) coroutine: UnsafeCell<Option<Coroutine>>,
     pub(crate) suspender: Suspender,
-    /// Guards of `pin()` alive.
-    pub(crate) pins: Cell<u32>,
     /// The worker that alone may resume it, while it is suspended and pinned.
     pub(crate) home: Cell<Option<&'static Worker>>,
     pub(crate) residence: Cell<Residence>,
@@ -83,6 +82,8 @@ pub(crate) struct Head {
     pub(crate) in_callback: Cell<bool>,
     /// The token of `unpark`.
     pub(crate) permit: AtomicBool,
+    references: AtomicUsize,
+    vtable: &'static VTable,
     pub(crate) joiner: UnsafeCell<Option<Waker>>,
     pub(crate) owner: Owner,
 }
@@ -235,7 +236,11 @@ impl Drop for Green {
 
 impl fmt::Debug for Green {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Green").field("id", &self.owner.id()).field("name", &self.owner.name()).field("state", &self.state).finish()
+        f.debug_struct("Green")
+            .field("id", &self.owner.id())
+            .field("name", &self.owner.name())
+            .field("state", &self.state)
+            .finish()
     }
 }
 

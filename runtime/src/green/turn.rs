@@ -41,10 +41,10 @@ pub(crate) fn run(runtime: &'static Runtime, worker: &'static Worker, ready: Rea
         turn
     });
     match turn {
-        Turn::Suspended(Suspended::ToPark) => park(worker, ready),
-        Turn::Suspended(Suspended::ToYield) => yielded(runtime, worker, ready),
-        Turn::Suspended(Suspended::ToQueue) => queue(runtime, worker, ready),
-        Turn::Suspended(Suspended::ToMove) => hand_off::move_to_free_worker(runtime, worker, ready),
+        Turn::Suspended(Suspended::Park) => park(worker, ready),
+        Turn::Suspended(Suspended::Yield) => yielded(runtime, worker, ready),
+        Turn::Suspended(Suspended::Queue) => queue(runtime, worker, ready),
+        Turn::Suspended(Suspended::Move) => hand_off::move_to_free_worker(runtime, worker, ready),
         Turn::Returned => finish(worker, ready),
     }
 }
@@ -127,7 +127,9 @@ fn finish(worker: &Worker, ready: Ready) {
         unsafe { stack.set_owner(ptr::null()) };
         match worker.processor() {
             // SAFETY: the worker owns its processor.
-            Some(processor) => unsafe { processor.owned(|owned| owned.stacks.put(stack, &crate::scheduler::runtime::runtime().stacks)) },
+            Some(processor) => unsafe {
+                processor.owned(|owned| owned.stacks.put(stack, &crate::scheduler::runtime::runtime().stacks))
+            },
             None => drop(stack),
         }
     }

@@ -13,6 +13,8 @@
 //! `worker`: the worker's own start and end. `frame` and `callbacks`: the ways to call C and the callbacks, as a stack discipline; and
 //! a suspension in a callback, which carries both over to the other side.
 
+#![allow(clippy::disallowed_methods, reason = "this is the one thread-local")]
+
 use super::in_c::Frame;
 use super::worker::Worker;
 use core::cell::Cell;
@@ -41,7 +43,10 @@ std::thread_local! {
 #[doc(hidden)]
 #[inline(always)]
 pub fn slots<R>(f: impl FnOnce(&Slots) -> R) -> R {
-    SLOTS.with(f)
+    // A large closure given to `with` itself would not be inlined, and cost two calls.
+    let slots = SLOTS.with(ptr::from_ref);
+    // SAFETY: the slots have no destructor, so they are there as long as this OS thread runs.
+    f(unsafe { &*slots })
 }
 
 /// The worker that this OS thread is.

@@ -90,7 +90,9 @@ pub(crate) fn take_sleeper(runtime: &'static Runtime) -> Option<&'static Worker>
 
 /// Takes back the idle processor beside which `worker` sleeps, for its resident.
 pub(crate) fn take_back_sleeping(runtime: &Runtime, worker: &'static Worker, processor: &'static Processor) -> bool {
-    if ptr::eq(processor.sleeper.load(Ordering::Relaxed), worker) && runtime.idle.take_back(processor.index, Role::Running) {
+    if ptr::eq(processor.sleeper.load(Ordering::Relaxed), worker)
+        && runtime.idle.take_back(processor.index, Role::Running)
+    {
         processor.sleeper.store(ptr::null_mut(), Ordering::Relaxed);
         return true;
     }
@@ -109,7 +111,7 @@ pub(crate) fn fetch_processor() {
     }
     // While it unwinds it must not switch: it goes on without a processor until it next suspends.
     if worker.green().is_some() && !std::thread::panicking() {
-        park::suspend_unpinned(Suspended::ToQueue);
+        park::suspend_unpinned(Suspended::Queue);
     }
 }
 
@@ -150,7 +152,7 @@ pub(crate) fn to_home(worker: &'static Worker, home: &'static Worker, ready: Rea
 #[cold]
 #[inline(never)]
 pub(crate) fn give_up_processor(worker: &'static Worker) {
-    if worker.entered.get() && !worker.try_leave() {
+    if worker.status.is_entered() && !worker.try_leave() {
         return;
     }
     let Some(processor) = worker.disown() else { return };

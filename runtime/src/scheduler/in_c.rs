@@ -10,8 +10,8 @@
 //! moment, and nothing of the processor's owner's half may be touched. Calls nested in callbacks only push a frame.
 //!
 //! # Who may touch what
-//! The frames of a stack belong to the code that runs on that stack; `Slots::frame` leads to the innermost one. `entered`,
-//! `ticket` and `processor` of a worker belong to the worker's own OS thread; after a take, `processor` is read by the monitor
+//! The frames of a stack belong to the code that runs on that stack; `Slots::frame` leads to the innermost one. `ticket`
+//! and `processor` of a worker belong to the worker's own OS thread; after a take, `processor` is read by the monitor
 //! until the worker's `leave` answers.
 //!
 //! # What it must never do
@@ -87,6 +87,16 @@ impl fmt::Debug for Frame {
 struct InC<'a> {
     slots: &'a Slots,
     frame: &'a Frame,
+    /// The worker to leave C with, if this is the outermost call on its stack.
+    outermost: Option<&'a Worker>,
+}
+
+impl<'a> InC<'a> {
+    #[inline(always)]
+    fn push(slots: &'a Slots, frame: &'a Frame, outermost: Option<&'a Worker>) -> Self {
+        slots.frame.set(frame);
+        Self { slots, frame, outermost }
+    }
 }
 
 impl Drop for InC<'_> {
@@ -96,11 +106,8 @@ impl Drop for InC<'_> {
             callback_was_skipped();
         }
         self.slots.frame.set(self.frame.outer);
-        if self.frame.outer.is_null() {
-            // SAFETY: null, or this OS thread's worker, which is never freed.
-            if let Some(worker) = unsafe { self.slots.worker.get().as_ref() } {
-                worker.leave();
-            }
+        if let Some(worker) = self.outermost {
+            worker.leave();
         }
     }
 }
@@ -113,34 +120,46 @@ impl Drop for InC<'_> {
 #[inline(never)]
 pub fn in_c<R>(way: Way, f: impl FnOnce() -> R) -> R {
     slots(|slots| {
+        // SAFETY: null, or this OS thread's worker, which is never freed.
+        match unsafe { slots.worker.get().as_ref() } {
+            Some(worker) if slots.frame.get().is_null() && worker.obstacles.get() == 0 && way != Way::Blocking => {
+                worker.enter();
+                let frame = Frame { way, callbacks: slots.callbacks.get(), outer: ptr::null(), kept: Cell::new(None) };
+                let in_c = InC::push(slots, &frame, Some(worker));
+                let result = f();
+                drop(in_c);
+                frame.pass_on(result)
+            }
+            _ => in_c_slowly(way, f),
+        }
+    })
+}
+
+/// The same where something is in the way: a nested call, a resident, an OS thread that is no worker. Never inlined, as [`in_c`] is not.
+#[cold]
+#[inline(never)]
+fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
+    slots(|slots| {
         let outer = slots.frame.get();
         // SAFETY: null, or this OS thread's worker, which is never freed.
-        let worker = unsafe { slots.worker.get().as_ref() };
-        if outer.is_null() {
-            if let Some(worker) = worker {
-                if worker.must_move_for(way) {
-                    return moved(way, f);
-                }
+        let worker = unsafe { slots.worker.get().as_ref() }.filter(|worker| worker.green().is_some());
+        let outermost = worker.filter(|_| outer.is_null());
+        if let Some(worker) = outermost {
+            if worker.must_move_for(way) {
+                return moved(way, f);
+            }
+            if worker.processor().is_some() {
                 worker.enter();
             }
         }
         let frame = Frame { way, callbacks: slots.callbacks.get(), outer, kept: Cell::new(None) };
-        slots.frame.set(&raw const frame);
-        let in_c = InC { slots, frame: &frame };
-        if way == Way::Blocking {
-            if let Some(worker) = worker {
-                hand_off::give_up_processor(worker);
-            }
+        let in_c = InC::push(slots, &frame, outermost);
+        if let (Way::Blocking, Some(worker)) = (way, worker) {
+            hand_off::give_up_processor(worker);
         }
         let result = f();
         drop(in_c);
-        match frame.kept.take() {
-            None => result,
-            Some(payload) => {
-                drop(result);
-                std::panic::resume_unwind(payload)
-            }
-        }
+        frame.pass_on(result)
     })
 }
 
@@ -151,6 +170,20 @@ pub fn in_c<R>(way: Way, f: impl FnOnce() -> R) -> R {
 fn moved<R>(way: Way, f: impl FnOnce() -> R) -> R {
     resident::move_away();
     in_c(way, f)
+}
+
+impl Frame {
+    /// The end of the call: its result, or the panic that was kept.
+    #[inline(always)]
+    fn pass_on<R>(&self, result: R) -> R {
+        match self.kept.take() {
+            None => result,
+            Some(payload) => {
+                drop(result);
+                std::panic::resume_unwind(payload)
+            }
+        }
+    }
 }
 
 /// Keeps a panic that must not unwind into C, for the innermost C call on this stack. Returns it if there is none that covers
@@ -191,15 +224,11 @@ impl Slots {
 }
 
 impl Worker {
-    /// Enters C with this worker's processor.
+    /// Enters C with this worker's processor, which it has.
     #[inline(always)]
     pub(crate) fn enter(&self) {
-        if self.processor().is_none() {
-            return;
-        }
         let ticket = self.ticket.get().next();
         self.ticket.set(ticket);
-        self.entered.set(true);
         self.status.enter(ticket);
         light_fence();
         if monitor::ASLEEP.load(Ordering::Relaxed) {
@@ -210,22 +239,31 @@ impl Worker {
     /// Leaves C for good: the caller runs Rust code again, and should own a processor.
     #[inline(always)]
     pub(crate) fn leave(&self) {
-        if !self.try_leave() {
-            hand_off::fetch_processor();
+        if !(self.status.is_entered() && self.status.leave(self.ticket.get()) == Leave::Kept) {
+            self.leave_without_processor();
         }
     }
 
+    #[cold]
+    #[inline(never)]
+    fn leave_without_processor(&self) {
+        // It may also have been given up on purpose, or never been there; only a stay that ended just now has lost one.
+        if self.processor().is_some() {
+            self.lose_processor();
+        }
+        hand_off::fetch_processor();
+    }
+
     /// Leaves C with the processor, if it still is this worker's.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn try_leave(&self) -> bool {
-        if !self.entered.get() {
+        if !self.status.is_entered() {
             return self.processor().is_some();
         }
-        self.entered.set(false);
         match self.status.leave(self.ticket.get()) {
             Leave::Kept => true,
             Leave::Taken => {
-                self.processor.store(ptr::null_mut(), Ordering::Relaxed);
+                self.lose_processor();
                 false
             }
         }
@@ -234,7 +272,7 @@ impl Worker {
     /// Runs `f` with the processor, if this worker has one, or can have it back from C for a moment.
     #[inline]
     pub(crate) fn borrow_processor<R>(&self, f: impl FnOnce(&super::processor::Processor) -> R) -> Option<R> {
-        let was_in_c = self.entered.get();
+        let was_in_c = self.status.is_entered();
         if was_in_c && !self.try_leave() {
             return None;
         }
@@ -266,7 +304,9 @@ pub fn on_thread_stack<R>(f: impl FnOnce() -> R + Send) -> R {
     let green = super::current::worker().and_then(Worker::green);
     match green {
         // SAFETY: no frame further out has left the green thread's stack; `f` does not suspend, for the innermost frame says so.
-        Some(green) if !Frame::any(outer, |way| way == Way::OnThreadStack) => unsafe { green.suspender.on_worker_stack(f) },
+        Some(green) if !Frame::any(outer, |way| way == Way::OnThreadStack) => unsafe {
+            green.suspender.on_worker_stack(f)
+        },
         _ => f(),
     }
 }

@@ -125,10 +125,7 @@ impl<T> Inbox<T> {
     /// Takes everything out. For the worker alone, awake.
     pub(crate) fn take(&self) -> Mail<T> {
         let word = self.word.swap(EMPTY, Ordering::AcqRel);
-        Mail {
-            resident: NonNull::new(core::ptr::with_exposed_provenance_mut(word & !FLAGS)),
-            bell: word & BELL != 0,
-        }
+        Mail { resident: NonNull::new(core::ptr::with_exposed_provenance_mut(word & !FLAGS)), bell: word & BELL != 0 }
     }
 
     /// Announces that the worker is about to park. Whatever it polls besides its inbox must be looked at once more after this.

@@ -50,10 +50,10 @@ static UNPARKER: Mutex<Option<Unparker>> = Mutex::new(None);
 #[cold]
 #[inline(never)]
 pub(crate) fn wake() {
-    if ASLEEP.swap(false, Ordering::AcqRel) {
-        if let Some(unparker) = &*lock(&UNPARKER) {
-            unparker.unpark();
-        }
+    if ASLEEP.swap(false, Ordering::AcqRel)
+        && let Some(unparker) = &*lock(&UNPARKER)
+    {
+        unparker.unpark();
     }
 }
 
@@ -169,10 +169,10 @@ fn look(runtime: &'static Runtime, seen: &mut [Seen], now: Instant) -> Outlook {
             (seen.worker, seen.ticket, seen.since) = (worker, Some(ticket), now);
         } else if work_waits && (!worker.keeps_interleaved() || now - seen.since > LONG_IN_C) {
             take_and_give(runtime, worker, ticket);
-        } else if now - seen.since > LONG_IN_C {
-            if let Some(processor) = take(worker, ticket) {
-                hand_off::leave_idle(runtime, processor);
-            }
+        } else if now - seen.since > LONG_IN_C
+            && let Some(processor) = take(worker, ticket)
+        {
+            hand_off::leave_idle(runtime, processor);
         }
     }
     outlook

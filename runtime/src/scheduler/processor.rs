@@ -125,6 +125,16 @@ impl Processor {
         self.has_next() || !self.stealer.is_empty()
     }
 
+    /// Whether nobody waits for this processor in particular.
+    ///
+    /// # Safety
+    /// The caller is the owner.
+    #[inline]
+    pub(crate) unsafe fn is_alone(&self) -> bool {
+        // SAFETY: by contract. The owner's own view of the queue needs no fence.
+        !self.has_next() && unsafe { self.owned(|owned| owned.queue.is_empty()) }
+    }
+
     /// The next green thread of its own: `next`, unless that has been first for long, then the queue.
     ///
     /// # Safety
@@ -173,6 +183,9 @@ impl Processor {
 
 impl fmt::Debug for Processor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Processor").field("index", &self.index).field("has_work", &self.has_work()).finish_non_exhaustive()
+        f.debug_struct("Processor")
+            .field("index", &self.index)
+            .field("has_work", &self.has_work())
+            .finish_non_exhaustive()
     }
 }

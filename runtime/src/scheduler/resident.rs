@@ -12,7 +12,7 @@
 //! So C never sees two call chains interleaved on one OS thread, unless both were declared to bear it.
 //!
 //! # Who may touch what
-//! `Worker::residents` belongs to the worker's own OS thread. `pins`, `home` and `residence` of a green thread: see `green/thread.rs`.
+//! `Worker::obstacles` belongs to the worker's own OS thread. `pins`, `home` and `residence` of a green thread: see `green/thread.rs`.
 
 use super::current;
 use super::in_c::{Frame, Way};
@@ -24,41 +24,45 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-/// The bit of `Worker::residents` for the exclusive one; the rest counts the interleaved.
+/// The bit of `Worker::obstacles` for an exclusive resident.
 const EXCLUSIVE: u32 = 1 << 31;
+/// The bit for a worker that owns no processor.
+pub(crate) const NO_PROCESSOR: u32 = 1 << 30;
+/// The rest counts interleaved residents.
+const INTERLEAVED: u32 = NO_PROCESSOR - 1;
 
 impl Worker {
     /// Whether a green thread that is about to call C in `way` must first go to another worker.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn must_move_for(&self, way: Way) -> bool {
-        let residents = self.residents.get();
+        let residents = self.obstacles.get() & !NO_PROCESSOR;
         residents != 0 && (residents & EXCLUSIVE != 0 || way != Way::Interleaved)
     }
 
     /// Whether this worker keeps anybody.
     #[inline]
     pub(crate) fn is_host(&self) -> bool {
-        self.residents.get() != 0
+        self.obstacles.get() & !NO_PROCESSOR != 0
     }
 
     /// Whether it keeps interleaved ones.
     pub(crate) fn keeps_interleaved(&self) -> bool {
-        self.residents.get() & !EXCLUSIVE != 0
+        self.obstacles.get() & INTERLEAVED != 0
     }
 
     /// A pinned green thread has switched off its stack here.
     #[inline]
     pub(crate) fn settle(&self, residence: Residence) {
-        let residents = self.residents.get();
+        let residents = self.obstacles.get();
         match residence {
             Residence::Free => {}
             Residence::Exclusive => {
-                debug_assert_eq!(residents, 0, "an exclusive resident beside others");
-                self.residents.set(residents | EXCLUSIVE);
+                debug_assert!(!self.is_host(), "an exclusive resident beside others");
+                self.obstacles.set(residents | EXCLUSIVE);
             }
             Residence::Interleaved => {
                 debug_assert!(residents & EXCLUSIVE == 0, "an interleaved resident beside an exclusive one");
-                self.residents.set(residents + 1);
+                self.obstacles.set(residents + 1);
             }
         }
     }
@@ -68,8 +72,8 @@ impl Worker {
     pub(crate) fn unsettle(&self, residence: Residence) {
         match residence {
             Residence::Free => {}
-            Residence::Exclusive => self.residents.set(self.residents.get() & !EXCLUSIVE),
-            Residence::Interleaved => self.residents.set(self.residents.get() - 1),
+            Residence::Exclusive => self.obstacles.set(self.obstacles.get() & !EXCLUSIVE),
+            Residence::Interleaved => self.obstacles.set(self.obstacles.get() - 1),
         }
     }
 }
@@ -90,7 +94,7 @@ pub(crate) fn residence(green: &Head, frame: *const Frame) -> Residence {
 #[cold]
 #[inline(never)]
 pub(crate) fn move_away() {
-    park::suspend_unpinned(Suspended::ToMove);
+    park::suspend_unpinned(Suspended::Move);
 }
 
 /// Keeps a green thread on its OS thread. Made by [`pin`].
@@ -127,12 +131,10 @@ pub struct PinGuard {
 /// ```
 #[inline(never)]
 pub fn pin() -> PinGuard {
-    loop {
-        let Some(worker) = current::worker() else { break };
-        let Some(green) = worker.green() else { break };
-        let (frame, _) = current::stack_of_calls();
+    // After a move the worker is another one, so it is asked for again.
+    while let Some(green) = current::worker().and_then(Worker::green) {
         // Already pinned, or nobody else is here.
-        if green.pins.get() > 0 || !frame.is_null() || !worker.is_host() {
+        if may_stay(green) {
             green.pins.set(green.pins.get() + 1);
             // SAFETY: it is running, so it is alive.
             let green = unsafe { Green::from_running(NonNull::from(green)) };
@@ -141,6 +143,12 @@ pub fn pin() -> PinGuard {
         move_away();
     }
     PinGuard { green: None, not_send: PhantomData }
+}
+
+/// Whether the running green thread may be pinned where it is.
+fn may_stay(green: &Head) -> bool {
+    let (frame, _) = current::stack_of_calls();
+    green.pins.get() > 0 || !frame.is_null() || !current::worker().is_some_and(Worker::is_host)
 }
 
 impl Drop for PinGuard {

@@ -3,9 +3,9 @@
 //! It is made once, by `Builder::start`, and never freed: a pointer to it is good until the process ends.
 
 use super::idle::Idle;
+use super::monitor;
 use super::processor::Processor;
 use super::spare::Spares;
-use super::monitor;
 use crate::builder::StartError;
 use crate::green::thread::Ready;
 use crate::primitive::{self, AtomicBool, AtomicPtr, AtomicU64, Ordering};
@@ -75,7 +75,7 @@ pub(crate) fn start(settings: Resolved) -> Result<(), StartError> {
     if CLAIMED.swap(true, Ordering::AcqRel) {
         return Err(StartError::already_started());
     }
-    primitive::prepare_fences();
+    primitive::prepare_fences().map_err(StartError::no_fence)?;
     let runtime = Box::leak(Box::new(Runtime {
         processors: (0..settings.processors).map(Processor::new).collect(),
         injector: Injector::new(),
@@ -126,6 +126,10 @@ impl Runtime {
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").field("processors", &self.processors.len()).field("idle", &self.idle).field("spares", &self.spares).finish_non_exhaustive()
+        f.debug_struct("Runtime")
+            .field("processors", &self.processors.len())
+            .field("idle", &self.idle)
+            .field("spares", &self.spares)
+            .finish_non_exhaustive()
     }
 }

@@ -37,7 +37,7 @@ pub(crate) fn schedule(ready: Ready, place: Place) {
     }
     let runtime = runtime();
     let Some(worker) = current::worker() else { return inject(runtime, ready) };
-    if worker.entered.get() {
+    if worker.status.is_entered() {
         if !worker.try_leave() {
             return inject(runtime, ready);
         }

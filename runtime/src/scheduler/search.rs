@@ -8,11 +8,11 @@
 //!
 //! A worker that finds nothing announces that its processor is idle, looks everywhere once more, and gives up (`idle.rs`).
 
+use super::hand_off;
 use super::idle::{Role, Stopped};
 use super::processor::{INJECTOR_EVERY, Processor};
 use super::runtime::Runtime;
 use super::worker::Worker;
-use super::hand_off;
 use crate::green::thread::Ready;
 use crate::primitive::Ordering;
 use core::ptr;
@@ -38,10 +38,10 @@ pub(crate) fn find(runtime: &'static Runtime, worker: &'static Worker, processor
     if searching {
         return search(runtime, worker, processor);
     }
-    if tick.is_multiple_of(INJECTOR_EVERY) {
-        if let Some(ready) = from_injector(runtime, processor) {
-            return Some(ready);
-        }
+    if tick.is_multiple_of(INJECTOR_EVERY)
+        && let Some(ready) = from_injector(runtime, processor)
+    {
+        return Some(ready);
     }
     // SAFETY: the worker owns the processor.
     if let Some(ready) = unsafe { processor.pop() } {
@@ -89,7 +89,12 @@ fn search(runtime: &'static Runtime, worker: &'static Worker, processor: &'stati
 
 /// Announces that `processor` is idle, and looks once more. If one that waits to move has come in between, the worker keeps the
 /// processor for it, and finds it in its inbox.
-fn give_up(runtime: &'static Runtime, worker: &'static Worker, processor: &'static Processor, was: Role) -> Option<Ready> {
+fn give_up(
+    runtime: &'static Runtime,
+    worker: &'static Worker,
+    processor: &'static Processor,
+    was: Role,
+) -> Option<Ready> {
     worker.disown();
     worker.beside.set(Some(processor));
     processor.sleeper.store(ptr::from_ref(worker).cast_mut(), Ordering::Relaxed);
@@ -166,10 +171,10 @@ fn steal(runtime: &Runtime, processor: &Processor) -> Option<Ready> {
                     Steal::Retry => {}
                 }
             }
-            if round == ROUNDS - 1 {
-                if let Some(ready) = victim.take_next() {
-                    return Some(ready);
-                }
+            if round == ROUNDS - 1
+                && let Some(ready) = victim.take_next()
+            {
+                return Some(ready);
             }
         }
         (0..PAUSES).for_each(|_| core::hint::spin_loop());

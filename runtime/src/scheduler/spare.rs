@@ -127,12 +127,15 @@ impl Spares {
         let mut list = lock(&self.list);
         let now = Instant::now();
         let mut retired = Vec::new();
-        while list.threads > runtime.processors.len() && list.free.first().is_some_and(|spare| spare.since + idle <= now) {
+        while list.threads > runtime.processors.len()
+            && list.free.first().is_some_and(|spare| spare.since + idle <= now)
+        {
             let worker = list.free.remove(0).worker;
             list.threads -= 1;
             retired.push(worker);
         }
-        let next = list.free.first().filter(|_| list.threads > runtime.processors.len()).map(|spare| spare.since + idle);
+        let next =
+            list.free.first().filter(|_| list.threads > runtime.processors.len()).map(|spare| spare.since + idle);
         drop(list);
         retired.iter().for_each(|worker| worker.retire());
         next
@@ -185,7 +188,6 @@ impl Spares {
             schedule::deliver(worker, ready);
         }
     }
-
 }
 
 impl List {

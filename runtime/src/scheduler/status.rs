@@ -137,6 +137,12 @@ impl Status {
         }
     }
 
+    /// Whether the worker itself is on a stay. For the worker alone: nobody else writes the word.
+    #[inline(always)]
+    pub(crate) fn is_entered(&self) -> bool {
+        self.word.load(Ordering::Relaxed) != RUNNING
+    }
+
     /// The stay that the worker is on with its processor, if it is in C and nobody has taken the processor yet.
     pub(crate) fn in_c(&self) -> Option<Ticket> {
         let ticket = Ticket(self.word.load(Ordering::Relaxed));

@@ -2,7 +2,7 @@
 //!
 //! # Who may touch which field, and when
 //! * `processor`: the worker; after a take also the monitor, which reads it.
-//! * `ticket`, `entered`, `residents`, `green`, `ringing`: the worker's own OS thread.
+//! * `ticket`, `obstacles`, `green`, `beside`, `ringing`, `others_first`: the worker's own OS thread.
 //! * `status`, `inbox`, `pinned`, `assigned`, `unparker`: everyone.
 //! * `parker`: the worker's own OS thread.
 //!
@@ -12,7 +12,7 @@ use super::inbox::{Inbox, Sleep};
 use super::processor::Processor;
 use super::runtime::{Runtime, runtime};
 use super::status::{Status, Ticket};
-use super::{current, hand_off, search};
+use super::{current, hand_off, resident, search};
 use crate::green::thread::{Head, Ready};
 use crate::green::turn;
 use crate::primitive::{AtomicPtr, Ordering, UnsafeCell};
@@ -30,13 +30,12 @@ pub(crate) struct Worker {
     pub(crate) processor: AtomicPtr<Processor>,
     /// The last stay in C.
     pub(crate) ticket: Cell<Ticket>,
-    /// Whether it is on that stay, with its processor.
-    pub(crate) entered: Cell<bool>,
     pub(crate) status: Status,
     /// The green thread whose turn it is.
     green: Cell<*const Head>,
-    /// Pinned green threads that are suspended here: see `resident.rs`.
-    pub(crate) residents: Cell<u32>,
+    /// Pinned green threads that are suspended here, and whether there is a processor: see `resident.rs`. 0: nothing is in the way of
+    /// a C call.
+    pub(crate) obstacles: Cell<u32>,
     pub(crate) inbox: Inbox<Head>,
     /// Interleaved residents that are ready.
     pub(crate) pinned: Injector<Ready>,
@@ -65,10 +64,9 @@ impl Worker {
             index,
             processor: AtomicPtr::new(ptr::null_mut()),
             ticket: Cell::new(Ticket::FIRST),
-            entered: Cell::new(false),
             status: Status::new(),
             green: Cell::new(ptr::null()),
-            residents: Cell::new(0),
+            obstacles: Cell::new(resident::NO_PROCESSOR),
             inbox: Inbox::new(),
             pinned: Injector::new(),
             ringing: Cell::new(false),
@@ -91,12 +89,19 @@ impl Worker {
     pub(crate) fn own(&self, processor: &'static Processor) {
         processor.worker.store(ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
         self.processor.store(ptr::from_ref(processor).cast_mut(), Ordering::Relaxed);
+        self.obstacles.set(self.obstacles.get() & !resident::NO_PROCESSOR);
+    }
+
+    /// The worker's processor has been taken while it was in C.
+    pub(crate) fn lose_processor(&self) {
+        self.processor.store(ptr::null_mut(), Ordering::Relaxed);
+        self.obstacles.set(self.obstacles.get() | resident::NO_PROCESSOR);
     }
 
     /// The worker gives up what it owns. The caller passes it on.
     pub(crate) fn disown(&self) -> Option<&'static Processor> {
         let processor = self.processor()?;
-        self.processor.store(ptr::null_mut(), Ordering::Relaxed);
+        self.lose_processor();
         processor.worker.store(ptr::null_mut(), Ordering::Relaxed);
         Some(processor)
     }
@@ -186,7 +191,11 @@ impl Worker {
 
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("index", &self.index).field("status", &self.status).field("inbox", &self.inbox).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("index", &self.index)
+            .field("status", &self.status)
+            .field("inbox", &self.inbox)
+            .finish_non_exhaustive()
     }
 }
 
@@ -197,6 +206,17 @@ const RETIREMENT: *mut Processor = ptr::without_provenance_mut(1);
 enum Assigned {
     Processor(&'static Processor),
     Retirement,
+}
+
+/// Where a worker without a processor is while it sleeps, until somebody takes it from there.
+#[derive(Clone, Copy)]
+enum Place {
+    /// In the hands of whoever started its OS thread.
+    Given,
+    /// Beside a processor that it has announced as idle.
+    Beside(&'static Processor),
+    /// Among the spare workers.
+    Spare,
 }
 
 /// What a rest came to.
@@ -214,12 +234,14 @@ pub(crate) fn main(worker: &'static Worker) {
     let runtime = runtime();
     // Ends the process rather than the OS thread if a panic gets here: the processor would be lost.
     let abort = AbortOnUnwind;
-    loop {
+    // Whoever starts an OS thread gives it a processor, or puts it among the spare workers.
+    let mut place = Place::Given;
+    while let Rest::Look = rest(runtime, worker, place) {
         while run_one(runtime, worker) {}
-        match rest(runtime, worker) {
-            Rest::Look => {}
-            Rest::End => break,
-        }
+        place = match worker.beside.take() {
+            Some(processor) => Place::Beside(processor),
+            None => Place::Spare,
+        };
     }
     core::mem::forget(abort);
     current::cease_to_be_worker();
@@ -230,11 +252,11 @@ pub(crate) fn main(worker: &'static Worker) {
 fn run_one(runtime: &'static Runtime, worker: &'static Worker) -> bool {
     // A resident that is ready goes first, but after its turn somebody else does: one that yields in a callback lets others run.
     if worker.has_mail() {
-        if !worker.others_first.replace(false) || !run_other(runtime, worker) {
-            if let Some(ready) = worker.next_resident() {
-                worker.others_first.set(true);
-                run_resident(runtime, worker, ready);
-            }
+        if (!worker.others_first.replace(false) || !run_other(runtime, worker))
+            && let Some(ready) = worker.next_resident()
+        {
+            worker.others_first.set(true);
+            run_resident(runtime, worker, ready);
         }
         return true;
     }
@@ -283,11 +305,9 @@ fn resume(runtime: &'static Runtime, worker: &'static Worker, ready: Ready) {
 }
 
 /// Sleeps until there is a processor or mail.
-fn rest(runtime: &'static Runtime, worker: &'static Worker) -> Rest {
+fn rest(runtime: &'static Runtime, worker: &'static Worker, place: Place) -> Rest {
     debug_assert!(worker.processor().is_none());
-    let beside = worker.beside.take();
-    // A new worker comes with a processor; one that has announced an idle processor sleeps beside that.
-    if beside.is_none() && !worker.is_assigned() {
+    if let Place::Spare = place {
         runtime.spares.join(worker);
         if !worker.is_host() {
             runtime.spares.admit(worker);
@@ -310,11 +330,11 @@ fn rest(runtime: &'static Runtime, worker: &'static Worker) -> Rest {
             if runtime.spares.leave(worker) {
                 return Rest::Look;
             }
-            if let Some(processor) = beside {
-                if hand_off::take_back_sleeping(runtime, worker, processor) {
-                    worker.own(processor);
-                    return Rest::Look;
-                }
+            if let Place::Beside(processor) = place
+                && hand_off::take_back_sleeping(runtime, worker, processor)
+            {
+                worker.own(processor);
+                return Rest::Look;
             }
             // Somebody has taken it from its place, and either gives it a processor or puts it among the spare workers; both
             // unpark it.

@@ -71,6 +71,7 @@ impl StackPool {
     }
 
     /// The bytes of each stack that a green thread can use.
+    #[cfg(test)]
     pub(crate) fn usable_size(&self) -> usize {
         self.shape.usable()
     }

@@ -162,7 +162,11 @@ impl<T> Channel<T> {
     }
 
     /// Sends the message in the waiter's slot, or leaves it there and queues.
-    fn poll_send(&self, mut waiter: Pin<&mut Waiter<Option<T>>>, context: &Context<'_>) -> Poll<Result<(), SendError<T>>> {
+    fn poll_send(
+        &self,
+        mut waiter: Pin<&mut Waiter<Option<T>>>,
+        context: &Context<'_>,
+    ) -> Poll<Result<(), SendError<T>>> {
         if waiter.is_served() {
             return Poll::Ready(waiter.as_mut().slot().take().map_or(Ok(()), |message| Err(SendError(message))));
         }
@@ -237,11 +241,11 @@ impl<T> Channel<T> {
         if waiter.is_queued() && self.lock().receivers.give_up(waiter.as_ref()) == GaveUp::InTime {
             return;
         }
-        if waiter.is_served() {
-            if let Some(message) = waiter.as_mut().slot().take() {
-                let waker = self.lock().put(message, VecDeque::push_front);
-                wake(waker);
-            }
+        if waiter.is_served()
+            && let Some(message) = waiter.as_mut().slot().take()
+        {
+            let waker = self.lock().put(message, VecDeque::push_front);
+            wake(waker);
         }
     }
 }

@@ -19,7 +19,7 @@ use core::pin::pin;
 /// # // SAFETY: nothing here touches a thread-local across a wait.
 /// # unsafe { greenbridge_runtime::Builder::new().start()? };
 /// let (sender, receiver) = greenbridge_runtime::sync::channel::bounded(1);
-/// let sum = greenbridge_runtime::run(|| {
+/// let sum = greenbridge_runtime::run(move || {
 ///     let adds = greenbridge_runtime::spawn(move || {
 ///         greenbridge_runtime::block_on(async { receiver.recv_async().await.unwrap_or(0) + 1 })
 ///     });

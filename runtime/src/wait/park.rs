@@ -81,7 +81,7 @@ fn waiting_under_bare_call() -> ! {
 pub(crate) fn park(green: NonNull<Head>) {
     // SAFETY: it is running.
     if !unsafe { green.as_ref() }.state.take_notification() {
-        suspend(Suspended::ToPark);
+        suspend(Suspended::Park);
     }
 }
 
@@ -107,7 +107,9 @@ pub(crate) fn suspend(why: Suspended) {
     unsafe { green.suspender.suspend(why) };
     // Pinned, so this is the same OS thread, and `worker` still its worker.
     current::set_stack_of_calls(frame, callbacks);
-    worker.enter();
+    if worker.processor().is_some() {
+        worker.enter();
+    }
     set_errno(errno);
 }
 

@@ -202,7 +202,8 @@ impl<S> WaitQueue<S> {
         // SAFETY: a queued waiter is alive, and its `inner` is the lock holder's (duties 2 and 3 of `enqueue`).
         let waiter = unsafe { first.as_ref() };
         // SAFETY: as above.
-        let (handed, waker) = waiter.inner.with_mut(|inner| unsafe { (hand_over(&mut (*inner).slot), (*inner).waker.take()) });
+        let (handed, waker) =
+            waiter.inner.with_mut(|inner| unsafe { (hand_over(&mut (*inner).slot), (*inner).waker.take()) });
         self.unlink(waiter);
         // The last touch: from here on the waiter may be gone.
         waiter.state.store(SERVED, Ordering::Release);

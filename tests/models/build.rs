@@ -1,0 +1,80 @@
+//! Copies each protocol file for the models, once as it ships and once per mutant, and writes the tests that run the models.
+//!
+//! A copy differs from the shipped file in two ways, both within a line, so that a line number in a report is the shipped one:
+//! constructors are not `const` (loom's are not), and unit tests are left out (they run outside a model).
+//!
+//! To add a protocol: one line in [`PROTOCOLS`], its table `mutants/<name>.rs`, its models `tests/<name>.rs`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+#[path = "mutants/mod.rs"]
+mod mutants;
+
+use mutants::Mutant;
+
+/// The protocols: name, shipped file, mutants.
+const PROTOCOLS: &[(&str, &str, &[Mutant])] = &[
+    ("gate", "bridge/src/gate.rs", mutants::gate::MUTANTS),
+    ("state", "runtime/src/green/state.rs", mutants::state::MUTANTS),
+    ("status", "runtime/src/scheduler/status.rs", mutants::status::MUTANTS),
+    ("inbox", "runtime/src/scheduler/inbox.rs", mutants::inbox::MUTANTS),
+    ("idle", "runtime/src/scheduler/idle.rs", mutants::idle::MUTANTS),
+    ("queue", "runtime/src/wait/queue.rs", mutants::queue::MUTANTS),
+];
+
+fn main() {
+    let package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=mutants");
+
+    for &(protocol, shipped, mutants) in PROTOCOLS {
+        let path = package.join("../..").join(shipped);
+        println!("cargo::rerun-if-changed={}", path.display());
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|e| panic!("cannot read the protocol {}: {e}", path.display()));
+        let folder = out.join(protocol);
+        fs::create_dir_all(&folder).expect("OUT_DIR can be written");
+
+        let copy = write_copy(&folder, "shipped", &text);
+        let mut tests = format!("mod shipped {{\n    {copy}\n    models! {{ #[test] protocol }}\n}}\n");
+        for mutant in mutants {
+            let copy = write_copy(&folder, mutant.name, &mutate(shipped, &text, mutant));
+            let Mutant { name, model, panics_with, .. } = mutant;
+            write!(
+                tests,
+                "#[allow(dead_code, reason = \"a mutant is for one model\")]\nmod {name} {{\n    {copy}\n    models! {{ protocol }}\n    \
+                 #[test]\n    #[should_panic(expected = {panics_with:?})]\n    fn is_caught() {{\n        {model}();\n    }}\n}}\n"
+            )
+            .expect("a string grows");
+        }
+        fs::write(out.join(format!("{protocol}.rs")), tests).expect("OUT_DIR can be written");
+    }
+}
+
+/// The shipped text with the mutant's fault in it.
+fn mutate(shipped: &str, text: &str, mutant: &Mutant) -> String {
+    let Mutant { name, text: old, becomes: new, .. } = mutant;
+    let found = text.matches(old).count();
+    assert!(found == 1, "mutant `{name}`: its text occurs {found} times in {shipped}, not once:\n{old}");
+    assert!(!mutant.panics_with.is_empty(), "mutant `{name}` of {shipped}: say how the model fails");
+    let (before, after) = (old.matches('\n').count(), new.matches('\n').count());
+    assert!(
+        before == after,
+        "mutant `{name}` of {shipped} turns {before} line breaks into {after}: line numbers would disagree"
+    );
+    text.replace(old, new)
+}
+
+/// Writes a copy that loom can run, and returns the line that declares it as a module.
+fn write_copy(folder: &Path, name: &str, text: &str) -> String {
+    let copy = text.replace("const fn new(", "fn new(").replace("#[cfg(test)]", "#[cfg(any())]");
+    let path = folder.join(format!("{name}.rs"));
+    fs::write(&path, copy).expect("OUT_DIR can be written");
+    format!(
+        "#[path = {path:?}]\n    #[allow(unused, unreachable_pub, clippy::all, reason = \"each model uses a part, and a mutant may drop a use\")]\n    \
+         mod protocol;"
+    )
+}
