@@ -30,7 +30,7 @@ impl FromOsThread {
         let shared = Arc::clone(&slot);
         thread::spawn(move || {
             if value.is_multiple_of(2) {
-                thread::yield_now();
+                yield_now();
             }
             let waker = {
                 let mut slot = shared.lock().expect("no panic");

@@ -292,7 +292,7 @@ fn waiters_of_a_channel_that_closes() {
         let green: Vec<_> = (0..10).map(|n| spawn(each(n))).collect();
         let os: Vec<_> = (10..14).map(|n| thread::spawn(each(n))).collect();
         while begun.load(Ordering::Acquire) < 14 {
-            thread::yield_now();
+            yield_now();
         }
         begun.store(0, Ordering::Release);
         received.close();
@@ -317,7 +317,7 @@ fn waiters_of_a_channel_that_closes() {
     let green: Vec<_> = (0..10).map(|_| spawn(each())).collect();
     let os: Vec<_> = (0..4).map(|_| thread::spawn(each())).collect();
     while begun.load(Ordering::Acquire) < 14 {
-        thread::yield_now();
+        yield_now();
     }
     drop(values);
     assert!(green.into_iter().all(|thread| thread.join().expect("no panic")));

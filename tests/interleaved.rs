@@ -38,7 +38,7 @@ extern "C" fn wait_for_one(received: &Receiver<c_long>, _: c_long) -> c_long {
 }
 
 #[test]
-fn ten_thousand_calls_wait_on_the_workers_the_monitor_and_the_caller_of_run() {
+fn ten_thousand_calls_wait_on_two_threads_more_than_processors() {
     child("ten_thousand_calls_wait_on_one_processor").succeeds();
     child("ten_thousand_calls_wait_on_two_processors").succeeds();
 }
@@ -57,6 +57,7 @@ fn ten_thousand_calls_wait_on_two_processors() {
 
 fn ten_thousand_calls_wait(processors: usize) {
     const CALLS: usize = 10_000;
+    let before = thread_count();
     start_with(Builder::new().processors(processors));
     let threads = greenbridge::run(|| {
         let (values, received) = bounded(16);
@@ -78,7 +79,9 @@ fn ten_thousand_calls_wait(processors: usize) {
         sender.join().expect("no panic");
         threads
     });
-    assert!(threads <= processors + 2, "{threads} OS threads for {processors} processors");
+    // One worker for each processor, the monitor, and one spare worker if a call was long in C.
+    let own = threads - before;
+    assert!(own <= processors + 2, "{own} OS threads for {processors} processors");
 }
 
 #[test]

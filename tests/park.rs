@@ -11,7 +11,6 @@ use greenbridge::{Start, Thread, call, current, park, spawn, yield_now};
 use std::ffi::{c_long, c_void};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use support::{Callback, child, child_on_processors, for_c, run, start, yield_until};
 
 const GREENBRIDGE: Start = Start::by_rust();
@@ -185,7 +184,7 @@ fn a_green_thread_and_an_os_thread_take_turns() {
         shared.take_turns(1, 2000);
     });
     while !turns.both_are_there() {
-        thread::yield_now();
+        yield_now();
     }
     turns.take_turns(0, 2000);
     green.join().expect("no panic");

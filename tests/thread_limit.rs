@@ -6,11 +6,11 @@
 mod support;
 
 use greenbridge::channel::{Receiver, bounded};
-use greenbridge::{Builder, Start, call, run, spawn, yield_now};
+use greenbridge::{Builder, Start, call, run, spawn};
 use std::ffi::{c_long, c_void};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
-use support::{Callback, child, for_c, start_with, thread_count};
+use support::{Callback, child, for_c, start_with, thread_count, yield_until};
 
 const GREENBRIDGE: Start = Start::by_rust();
 
@@ -20,76 +20,42 @@ unsafe extern "C" {
 }
 
 #[test]
-fn eight_waiting_callbacks_take_turns_on_two_threads() {
-    child("eight_callbacks_wait_with_two_threads").succeeds();
+fn two_hundred_waiting_callbacks_take_turns_on_few_threads() {
+    child("callbacks_wait_on_one_thread").succeeds();
+    child("callbacks_wait_on_two_threads").succeeds();
+    child("callbacks_wait_on_three_threads_of_two_processors").succeeds();
 }
 
 #[test]
 #[ignore = "child process"]
-fn eight_callbacks_wait_with_two_threads() {
+fn callbacks_wait_on_one_thread() {
+    callbacks_wait(1, 1);
+}
+
+#[test]
+#[ignore = "child process"]
+fn callbacks_wait_on_two_threads() {
     callbacks_wait(1, 2);
 }
 
 #[test]
-fn eight_waiting_callbacks_take_turns_on_three_threads_of_two_processors() {
-    child("eight_callbacks_wait_with_three_threads").succeeds();
-}
-
-#[test]
 #[ignore = "child process"]
-fn eight_callbacks_wait_with_three_threads() {
+fn callbacks_wait_on_three_threads_of_two_processors() {
     callbacks_wait(2, 3);
 }
 
-/// One value at a time sets one of the callbacks free, so that it leaves its OS thread to another one.
+/// How many callbacks wait.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// Each value sets one callback free, as soon as there are as many as the threads can keep. So its OS thread must go to
+/// another one, until there are no more.
 fn callbacks_wait(processors: usize, max_threads: usize) {
+    const CALLS: usize = 200;
+    let before = thread_count();
     start_with(Builder::new().processors(processors).max_threads(max_threads));
-    let most = run(|| {
+    run(move || {
         let (values, received) = bounded(0);
-        let calls: Vec<_> = (0..8)
-            .map(|_| {
-                let received = received.clone();
-                spawn(move || {
-                    for _ in 0..25 {
-                        let (f, context) = for_c(receive, &received);
-                        // SAFETY: C hands the pointer on to `f` and returns after it, while it is borrowed.
-                        assert_eq!(call(|| unsafe { thread_limit_enter(f, context, 0) }), 3);
-                        yield_now();
-                    }
-                })
-            })
-            .collect();
-        let most = Arc::new(AtomicUsize::new(0));
-        for _ in 0..8 * 25 {
-            values.send(3).expect("the callbacks wait");
-            most.fetch_max(thread_count(), Ordering::Relaxed);
-        }
-        for call in calls {
-            call.join().expect("no panic");
-        }
-        most.load(Ordering::Relaxed)
-    });
-    // The workers, the monitor, and the thread that called `run`.
-    assert!(most <= max_threads + 2, "{most} OS threads with a limit of {max_threads} workers");
-}
-
-#[greenbridge::export]
-extern "C" fn receive(received: &Receiver<c_long>, _: c_long) -> c_long {
-    received.recv().expect("a value for each")
-}
-
-#[test]
-fn with_no_thread_to_spare_c_calls_run_one_after_the_other() {
-    child("calls_with_as_many_threads_as_processors").succeeds();
-}
-
-#[test]
-#[ignore = "child process"]
-fn calls_with_as_many_threads_as_processors() {
-    start_with(Builder::new().processors(1).max_threads(1));
-    run(|| {
-        let (values, received) = bounded(1);
-        let calls: Vec<_> = (0..8)
+        let calls: Vec<_> = (0..CALLS)
             .map(|_| {
                 let received = received.clone();
                 spawn(move || {
@@ -99,11 +65,23 @@ fn calls_with_as_many_threads_as_processors() {
                 })
             })
             .collect();
-        for _ in 0..8 {
-            values.send(4).expect("the callbacks wait");
+        for left in (1..=CALLS).rev() {
+            yield_until(&WAITING, left.min(max_threads));
+            let waiting = WAITING.fetch_sub(1, Ordering::AcqRel);
+            assert!(waiting <= max_threads, "{waiting} callbacks wait on {max_threads} OS threads");
+            values.send(3).expect("the callbacks wait");
+            let own = thread_count() - before;
+            assert!(own <= max_threads + 1, "{own} OS threads with a limit of {max_threads} and a monitor");
         }
-        assert_eq!(calls.into_iter().map(|call| call.join().expect("no panic")).sum::<c_long>(), 32);
+        let sum: c_long = calls.into_iter().map(|call| call.join().expect("no panic")).sum();
+        assert_eq!(sum, 3 * CALLS as c_long);
     });
+}
+
+#[greenbridge::export]
+extern "C" fn receive(received: &Receiver<c_long>, _: c_long) -> c_long {
+    WAITING.fetch_add(1, Ordering::AcqRel);
+    received.recv().expect("a value for each")
 }
 
 #[test]

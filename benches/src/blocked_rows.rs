@@ -19,9 +19,33 @@ use crate::turnstile::TURNSTILE;
 use greenbridge::channel::{Receiver, Sender, unbounded};
 use greenbridge::{call, call_interleaved, run, spawn};
 use std::ffi::{c_int, c_long};
-use std::sync::OnceLock;
+use std::hint::spin_loop;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::Instant;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// The OS threads of this process when every processor has its worker, which the runtime may start only when there is
+/// work: as many green threads stay on their workers until all of them run, or for a second at the most.
+fn threads_at_the_start(workers: usize) -> i64 {
+    run(move || {
+        let running = Arc::new(AtomicUsize::new(0));
+        let busy: Vec<_> = (0..workers)
+            .map(|_| {
+                let (running, start) = (Arc::clone(&running), Instant::now());
+                spawn(move || {
+                    running.fetch_add(1, Relaxed);
+                    while running.load(Relaxed) < workers && start.elapsed() < Duration::from_secs(1) {
+                        spin_loop();
+                    }
+                })
+            })
+            .collect();
+        for thread in busy {
+            thread.join().expect("no panic in a row");
+        }
+    });
+    threads()
+}
 
 /// The callback of `blocked_callbacks`: waits until the row lets it go.
 #[greenbridge::export]
@@ -31,9 +55,9 @@ pub(crate) extern "C" fn bench_wait(x: c_int) -> c_int {
     x
 }
 
-pub(crate) fn blocked_callbacks(_: Settings) {
+pub(crate) fn blocked_callbacks(settings: Settings) {
     const CALLS: usize = 200;
-    let before = threads();
+    let before = threads_at_the_start(settings.workers);
     // SAFETY: `bench_wait` may be called on any thread.
     let call_c = || call(|| unsafe { callee_loop(bench_wait, 0, 1) });
     let calls = run(move || (0..CALLS).map(|_| spawn(call_c)).collect::<Vec<_>>());
@@ -77,7 +101,7 @@ pub(crate) extern "C" fn bench_next_round(x: c_int) -> c_int {
 }
 
 pub(crate) fn interleaved_blocked(settings: Settings) {
-    const ROUNDS_TIMED: usize = 20;
+    const ROUNDS_TIMED: usize = 200;
     let calls = settings.scaled(10_000);
     let begun = (0..calls).map(|_| AtomicUsize::new(0)).collect();
     let rounds = ROUNDS.get_or_init(|| Rounds {
@@ -86,7 +110,7 @@ pub(crate) fn interleaved_blocked(settings: Settings) {
         total: AtomicUsize::new(0),
         complete: unbounded(),
     });
-    let before = threads();
+    let before = threads_at_the_start(settings.workers);
     let wake_all = move |round: usize| {
         for _ in 0..calls {
             rounds.tokens[round % 2].0.send(()).expect("the calls are there");

@@ -10,8 +10,8 @@
 //!   in the child of a fork:   STARTING, READY, FAILED ──Fork──► FORKED
 //! ```
 //!
-//! Two things are published. The *word* is for whoever need not wait: a caller that sees READY in it is past the gate. The
-//! *outcome*, under the lock, is for whoever waits, and for whoever is told of a failure.
+//! Two things are published. The *word* is for whoever need not wait: a caller that sees READY in it is past the gate.
+//! The *outcome*, under the lock, is for whoever waits, and for whoever is told of a failure.
 //!
 //! | access | who | from, to | ordering | pairs with |
 //! |---|---|---|---|---|
@@ -20,39 +20,42 @@
 //! |  | a later caller | finds a decided word | Acquire | Settle |
 //! | Settle | the owner, under the lock | STARTING, READY or FAILED | Release | Pass and Claim; for a waiter, the lock |
 //! | Look | a waiter, under the lock | the outcome, not the word | the lock | Settle |
+//! | [`Gate::is_unused`] | an entry that may not start | sees UNINIT | Relaxed | nothing: a moment's truth, but UNINIT never comes back |
 //! | Fork, [`Gate::forked`] | the child of a fork, its only thread | all but UNINIT, FORKED | Relaxed | nothing: one thread |
 //!
 //! # Property
 //! 1. Published: whoever passes, on the fast path or the slow one, sees all that the start wrote.
 //! 2. Once: of all starts that are offered, one runs, however many callers meet.
-//! 3. Everybody is answered: a waiter returns when the start returns, fails or panics, and a failure is the same for all, for ever.
+//! 3. Everybody is answered: a waiter returns when the start returns or panics, and a failure is the same for all.
 //! 4. No lock after READY: such an entry is one load, and the slow path, when it meets READY, takes no lock either.
 //! 5. Monotone: READY and FAILED are left only by Fork, FORKED never.
 //! 6. Re-entry has an answer: a start that comes back to the gate gets an error, and never waits for itself.
 //! 7. After a fork nothing waits: the child's copy of the lock may be held by a thread that the child does not have.
 //!
 //! # Proof
-//! (1) The start comes before Settle in the owner's order. Pass and Claim acquire what Settle releases; a waiter's Look and Settle
-//! hold the same lock. (2) Only a Claim that replaces UNINIT runs a start, and nothing writes UNINIT. (3) Settle stores the
-//! outcome under the lock that a waiter holds from its Look until it sleeps. So either Settle comes first and Look finds the
-//! outcome, or the waiter sleeps first and the notification, which comes after Settle, finds it asleep. All are
-//! notified: one outcome answers all of them. The owner cannot leave without Settle: a guard runs it when the start panics.
-//! (5) After Claim the owner alone writes the word, once. (6) A word that shows the caller's own token was written by this
-//! very thread, further up its stack: tokens tell live threads apart, and the owner lives until Settle.
-//! (7) Fork needs no lock, and FORKED is answered from the word. An owner whose start forks is the one caller that
-//! is already past Claim in the child: it looks for FORKED before it would lock, and its Settle leaves FORKED as it is.
+//! (1) The start comes before Settle in the owner's order. Pass and Claim acquire what Settle releases; a waiter's Look
+//! and Settle hold the same lock. (2) Only a Claim that replaces UNINIT runs a start, and nothing writes UNINIT. (3)
+//! Settle stores the outcome under the lock that a waiter holds from its Look until it sleeps. So either Settle comes
+//! first and Look finds the outcome, or the waiter sleeps first and the notification, which comes after Settle, finds
+//! it asleep. All are notified: one outcome answers all of them. The owner cannot leave without Settle: a guard runs it
+//! when the start panics. (4) The fast path is Pass alone; a Claim that finds READY returns. (5) After Claim the owner
+//! alone writes the word, once. (6) A word that shows the caller's own token was written by this very thread, further
+//! up its stack: tokens tell live threads apart, and the owner lives until Settle. (7) Fork needs no lock, and FORKED
+//! is answered from the word. An owner whose start forks is the one caller that is already past Claim in the child: it
+//! looks for FORKED before it would lock, and its Settle leaves FORKED as it is.
 //!
 //! # Two choices
-//! READY is 0, though a word in zeroed memory would then stand open (there is none: the gate is a constant-initialised static): a comparison
-//! with 0 is one instruction less where it has to be loaded first (AArch64, RISC-V), and the same on x86-64.
-//! The notification comes after the unlock, so that a woken waiter finds the lock free. Under the lock it would be as
-//! correct: the proof uses only that it follows Settle.
+//! READY is 0, though a word in zeroed memory would then stand open (there is none: the gate is a constant-initialised
+//! static): a comparison with 0 is one instruction less where it has to be loaded first (AArch64, RISC-V), and the same
+//! on x86-64. The notification comes after the unlock, so that a woken waiter finds the lock free. Under the lock it
+//! would be as correct: the proof uses only that it follows Settle.
 //!
 //! # What it must never do
-//! Try again after a failure: some callers would see a runtime and some an error. Wait when asked to start from Rust: two
-//! starts are a mistake in the program. Be entered from a signal handler. Two duties fall on its callers: the handler that calls
-//! [`Gate::forked`] is registered before the first Claim (a child of a STARTING parent would otherwise wait for an owner that it
-//! does not have), and a start never waits for a thread that comes through the gate.
+//! Try again after a failure: some callers would see a runtime and some an error. Wait when asked to start from Rust:
+//! two starts are a mistake in the program. Be entered from a signal handler. Two duties fall on its callers: the
+//! handler that calls [`Gate::forked`] is registered before the first Claim (a child of a STARTING parent would
+//! otherwise wait for an owner that it does not have), and a start never waits for a thread that comes through the
+//! gate.
 //!
 //! Model: `tests/models/tests/gate.rs`; its mutants: `tests/models/mutants/gate.rs`.
 
@@ -67,7 +70,8 @@ const UNINIT: usize = 1;
 const FAILED: usize = 2;
 /// This process is the child of one whose gate had been used. Never left.
 const FORKED: usize = 3;
-// Every larger value is STARTING: the token of the owner. Tokens are addresses, and no object lies in the first bytes of memory.
+// Every larger value is STARTING: the token of the owner. Tokens are addresses, and no object lies in the first bytes
+// of memory.
 
 /// A failed start, as every caller gets to see it.
 pub(crate) trait Failure: Clone {
@@ -104,7 +108,8 @@ impl<E: Failure> Gate<E> {
         Self { word: AtomicUsize::new(UNINIT), outcome: Mutex::new(None), decided: Condvar::new() }
     }
 
-    /// Whether the runtime is up: the fast path of every entry from C. If not, the caller goes on to [`enter`](Self::enter).
+    /// Whether the runtime is up: the fast path of every entry from C. If not, the caller goes on to
+    /// [`enter`](Self::enter).
     #[inline(always)]
     #[must_use]
     pub(crate) fn is_ready(&self) -> bool {
@@ -117,7 +122,8 @@ impl<E: Failure> Gate<E> {
         self.word.load(Ordering::Relaxed) == UNINIT
     }
 
-    /// The slow path of an entry from C. The first caller runs `start`; the others wait for it, unless they are inside it.
+    /// The slow path of an entry from C. The first caller runs `start`; the others wait for it, unless they are inside
+    /// it.
     ///
     /// # Panics
     ///
@@ -152,8 +158,9 @@ impl<E: Failure> Gate<E> {
         }
     }
 
-    /// Closes the gate in the child of a fork. Called there by its only thread, from the handler given to `pthread_atfork`:
-    /// a load and a store, so it may run where only async-signal-safe functions may. Before first use there is nothing to close.
+    /// Closes the gate in the child of a fork. Called there by its only thread, from the handler given to
+    /// `pthread_atfork`: a load and a store, so it may run where only async-signal-safe functions may. Before first use
+    /// there is nothing to close.
     pub(crate) fn forked(&self) {
         if self.word.load(Ordering::Relaxed) != UNINIT {
             self.word.store(FORKED, Ordering::Relaxed);
@@ -170,7 +177,8 @@ impl<E: Failure> Gate<E> {
     /// Settle: publishes what became of the start, and wakes whoever waits for that.
     #[cold]
     fn settle(&self, outcome: Result<(), E>) -> Result<(), Refused<E>> {
-        // Only Fork can have changed the word since Claim, and only on this thread: the start has forked, and this is the child.
+        // Only Fork can have changed the word since Claim, and only on this thread: the start has forked, and this is
+        // the child.
         if self.word.load(Ordering::Relaxed) == FORKED {
             return Err(Refused::Forked);
         }
@@ -209,7 +217,8 @@ impl<E> fmt::Debug for Gate<E> {
     }
 }
 
-/// The owner's right to run its start, and its duty to settle: dropped before that, it settles for the start that panicked.
+/// The owner's right to run its start, and its duty to settle: dropped before that, it settles for the start that
+/// panicked.
 struct Claim<'a, E: Failure>(&'a Gate<E>);
 
 impl<E: Failure> Claim<'_, E> {

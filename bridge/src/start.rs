@@ -4,7 +4,6 @@ use crate::gate::{Failure, Gate, Refused};
 use crate::promise::Site;
 use greenbridge_runtime::settings::Settings;
 use greenbridge_runtime::{StartError, bridge};
-use std::sync::Once;
 
 /// The one gate.
 static GATE: Gate<StartError> = Gate::new();
@@ -35,6 +34,7 @@ pub(crate) unsafe fn from_rust(settings: Settings) -> Result<(), StartError> {
 #[cold]
 #[inline(never)]
 pub(crate) fn from_c(site: &'static Site) -> Result<(), StartError> {
+    close_in_forked_children();
     let Some(settings) = site.start().first_entry() else {
         // Only Rust may start. If it is about to, this waits for it; if it has not begun, the entry came too early.
         if GATE.is_unused() && !bridge::is_started() {
@@ -42,7 +42,6 @@ pub(crate) fn from_c(site: &'static Site) -> Result<(), StartError> {
         }
         return error_of(GATE.enter(|| if bridge::is_started() { Ok(()) } else { Err(StartError::not_started()) }));
     };
-    close_in_forked_children();
     // SAFETY: the crate has made the promise where it wrote `Start::on_first_entry`.
     error_of(GATE.enter(|| unsafe { start(settings) }))
 }
@@ -69,14 +68,16 @@ fn error_of(passed: Result<(), Refused<StartError>>) -> Result<(), StartError> {
 }
 
 /// A child has the gate's word and none of the runtime's OS threads: its gate is closed before it can enter.
+///
+/// Whoever finds the gate used knows that its owner has registered before. Two that come first at the same time both register, which
+/// does no harm; a `Once` would be a second gate, and one that a fork can leave locked.
 fn close_in_forked_children() {
-    static ONCE: Once = Once::new();
     extern "C" fn child() {
         GATE.forked();
     }
-    ONCE.call_once(|| {
+    if GATE.is_unused() {
         // SAFETY: the handler does what is allowed after a fork: it loads and stores an atomic. If the system has no memory
-        // to register it, the start that follows will fail for the same reason.
+        // to register it, the start that follows fails for the same reason.
         unsafe { libc::pthread_atfork(None, None, Some(child)) };
-    });
+    }
 }

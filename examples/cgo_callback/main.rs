@@ -44,6 +44,10 @@ use std::time::{Duration, Instant};
 /// This program starts the runtime itself, in `main`; an exported function entered before that is an error.
 const GREENBRIDGE: greenbridge::Start = greenbridge::Start::by_rust();
 
+/// How often the program runs with each gate, in alternation. The shortest time counts: whatever else the machine has to do
+/// only ever adds to it.
+const RUNS: usize = 2;
+
 fn main() -> ExitCode {
     let flags = match flags::read(std::env::args_os().skip(1)) {
         Ok(Request::Run(flags)) => flags,
@@ -66,12 +70,15 @@ fn main() -> ExitCode {
 /// The first green thread: runs the program with each gate, and once more to measure the shares.
 fn measure(flags: Flags) -> Report {
     let (gates, more_tasks) = (flags.gates(), flags.tasks.max(share::LEAST_TASKS));
-    let progress = Progress::start(gates.len() * flags.tasks + more_tasks, flags.workers);
-    let time_of = |&gate| {
-        let (time, _) = drain(flags.tasks, &progress, move |tasks, tally| do_all(tasks, gate, tally));
-        (gate, time)
-    };
-    let times = gates.iter().map(time_of).collect();
+    let progress = Progress::start(RUNS * gates.len() * flags.tasks + more_tasks, flags.workers);
+    let mut times: Vec<_> = gates.iter().map(|&gate| (gate, Duration::MAX)).collect();
+    for _ in 0..RUNS {
+        for (gate, shortest) in &mut times {
+            let gate = *gate;
+            let (time, _) = drain(flags.tasks, &progress, move |tasks, tally| do_all(tasks, gate, tally));
+            *shortest = time.min(*shortest);
+        }
+    }
     let phases = Arc::new(Phases::new(gates));
     let shared = Arc::clone(&phases);
     let (_, measured) = drain(more_tasks, &progress, move |tasks, tally| shared.do_all(tasks, tally));

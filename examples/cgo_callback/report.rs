@@ -1,5 +1,6 @@
 //! The result, as text or as JSON.
 
+use crate::RUNS;
 use crate::flags::Flags;
 use crate::gates::Gate;
 use crate::share::{GROUPS, Share};
@@ -10,7 +11,7 @@ use std::time::Duration;
 pub(crate) struct Report {
     /// The settings of the run.
     pub(crate) flags: Flags,
-    /// How long the program took with each gate.
+    /// How long the program took with each gate, at best.
     pub(crate) times: Vec<(Gate, Duration)>,
     /// The share of the time spent in each gate; none if there was too little to measure.
     pub(crate) shares: Vec<(Gate, Option<Share>)>,
@@ -53,8 +54,9 @@ impl Report {
         }));
         lines.push(format!(
             "\
-These shares are measured, in one more run that changes the gate every millisecond: what a task takes with the gate
-less what it takes with none. In brackets the middle half of {GROUPS} measurements."
+Of {RUNS} runs with each gate, in alternation, the shorter one counts. The shares are measured in one more run, which
+changes the gate every millisecond: what a task takes with the gate less what it takes with none. In brackets the
+middle half of {GROUPS} measurements."
         ));
         lines.join("\n") + "\n"
     }

@@ -84,7 +84,7 @@ pub(crate) fn prepare_fences() -> std::io::Result<()> {
     Ok(())
 }
 
-/// A number that tells this OS thread from every other one alive; never 0.
+/// A number that tells this OS thread from every other one alive: an address, so never among the first few numbers.
 #[allow(clippy::disallowed_methods, reason = "the address of a thread-local is the token, and nothing is kept in it")]
 pub fn thread_token() -> usize {
     std::thread_local!(static ADDRESS: u8 = const { 0 });

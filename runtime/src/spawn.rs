@@ -327,7 +327,7 @@ pub fn yield_now() {
     };
     // SAFETY: outside C the worker owns its processor; in C the queue is not looked at.
     let alone = || worker.processor().is_some_and(|p| unsafe { p.is_alone() }) && runtime().injector.is_empty();
-    if !worker.has_mail() && !worker.status.is_entered() && alone() {
+    if !worker.has_mail() && !worker.status.is_entered() && alone() && !runtime().spares.some_wait_to_move() {
         return;
     }
     if park::may_switch() == Some(Manner::Switch) {

@@ -1,11 +1,11 @@
-//! Copies each protocol file for the models, once as it ships and once per mutant, and writes the tests that run the models.
+//! Copies each protocol file for the models, once as it ships and once per mutant, and writes the tests that run the
+//! models.
 //!
-//! A copy differs from the shipped file in two ways, both within a line, so that a line number in a report is the shipped one:
-//! constructors are not `const` (loom's are not), and unit tests are left out (they run outside a model).
+//! A copy differs from the shipped file in two ways, both within a line, so that a line number in a report is the
+//! shipped one: constructors are not `const` (loom's are not), and unit tests are left out (they run outside a model).
 //!
 //! To add a protocol: one line in [`PROTOCOLS`], its table `mutants/<name>.rs`, its models `tests/<name>.rs`.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -39,16 +39,23 @@ fn main() {
         fs::create_dir_all(&folder).expect("OUT_DIR can be written");
 
         let copy = write_copy(&folder, "shipped", &text);
-        let mut tests = format!("mod shipped {{\n    {copy}\n    models! {{ #[test] protocol }}\n}}\n");
+        let mut tests = format!("mod shipped {{\n{copy}models! {{ #[test] protocol }}\n}}\n");
         for mutant in mutants {
-            let copy = write_copy(&folder, mutant.name, &mutate(shipped, &text, mutant));
             let Mutant { name, model, panics_with, .. } = mutant;
-            write!(
-                tests,
-                "#[allow(dead_code, reason = \"a mutant is for one model\")]\nmod {name} {{\n    {copy}\n    models! {{ protocol }}\n    \
-                 #[test]\n    #[should_panic(expected = {panics_with:?})]\n    fn is_caught() {{\n        {model}();\n    }}\n}}\n"
-            )
-            .expect("a string grows");
+            let copy = write_copy(&folder, name, &mutate(shipped, &text, mutant));
+            tests += &format!(
+                r#"
+#[allow(dead_code, reason = "a mutant is for one model")]
+mod {name} {{
+{copy}models! {{ protocol }}
+#[test]
+#[should_panic(expected = {panics_with:?})]
+fn is_caught() {{
+    {model}();
+}}
+}}
+"#
+            );
         }
         fs::write(out.join(format!("{protocol}.rs")), tests).expect("OUT_DIR can be written");
     }
@@ -68,13 +75,15 @@ fn mutate(shipped: &str, text: &str, mutant: &Mutant) -> String {
     text.replace(old, new)
 }
 
-/// Writes a copy that loom can run, and returns the line that declares it as a module.
+/// Writes a copy that loom can run, and returns what declares it as the module `protocol`.
 fn write_copy(folder: &Path, name: &str, text: &str) -> String {
     let copy = text.replace("const fn new(", "fn new(").replace("#[cfg(test)]", "#[cfg(any())]");
     let path = folder.join(format!("{name}.rs"));
     fs::write(&path, copy).expect("OUT_DIR can be written");
     format!(
-        "#[path = {path:?}]\n    #[allow(unused, unreachable_pub, clippy::all, reason = \"each model uses a part, and a mutant may drop a use\")]\n    \
-         mod protocol;"
+        r#"#[path = {path:?}]
+#[allow(unused, unreachable_pub, clippy::all, reason = "each model uses a part, and a mutant may drop a use")]
+mod protocol;
+"#
     )
 }

@@ -2,6 +2,8 @@
 //!
 //! It polls only futures that were woken, so that a wake-up which is lost is a hang.
 
+#![allow(clippy::disallowed_methods, reason = "it parks the OS thread that runs it, and no green thread")]
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};

@@ -8,6 +8,7 @@
 
 mod executor;
 mod fixture;
+mod interposed;
 mod movers;
 mod process;
 mod procfs;
@@ -19,9 +20,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) use executor::{block_on_all, block_on_os_thread};
 pub(crate) use fixture::{build_crate, compile_program, compile_shared_library};
+pub(crate) use interposed::{allow_threads, before_each_thread, delay_threads, failed_threads};
 pub(crate) use movers::Movers;
 pub(crate) use process::{Outcome, Process, child, child_on_processors};
-pub(crate) use procfs::{gettid, resident_bytes, switches_of_other_threads, thread_count, thread_names, wait_until};
+pub(crate) use procfs::{
+    gettid, pause, resident_bytes, switches_of_other_threads, thread_count, thread_names, wait_until,
+};
 pub(crate) use way::Way;
 
 /// Starts the runtime with its defaults, which a parent moves by environment variables.

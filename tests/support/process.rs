@@ -3,6 +3,9 @@
 //! What can hang, abort or exhaust the process runs here. A child that misses its deadline is killed with everything it
 //! forked, after the state of its threads was written down: a hang is a failure that says where.
 
+#![allow(clippy::disallowed_methods, reason = "the test looks again at a child process, on an OS thread")]
+
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -67,8 +70,13 @@ impl Process {
     }
 
     /// Sets an environment variable.
-    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
-        self.what += &format!(" {name}={value}");
+    pub(crate) fn env(self, name: &str, value: &str) -> Self {
+        self.os_env(name, OsStr::new(value))
+    }
+
+    /// Sets an environment variable to what need not be text.
+    pub(crate) fn os_env(mut self, name: &str, value: &OsStr) -> Self {
+        self.what += &format!(" {name}={}", value.display());
         self.command.env(name, value);
         self
     }

@@ -1,5 +1,7 @@
 //! What `/proc/self` says about the threads and the memory of this process.
 
+#![allow(clippy::disallowed_methods, reason = "the test looks again, on an OS thread")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
@@ -54,6 +56,11 @@ pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) {
     while !holds() {
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Lets time pass on this OS thread, to see that nothing happens.
+pub(crate) fn pause(time: Duration) {
+    thread::sleep(time);
 }
 
 fn tasks() -> Vec<i32> {

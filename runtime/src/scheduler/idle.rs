@@ -23,8 +23,8 @@
 //! Work that has been pushed is never left while a processor is idle and nobody searches.
 //!
 //! # Proof
-//! PushFence and IdleFence are both `SeqCst`: either PushLook sees Announce, or Recheck sees Push. In the second case the worker takes a
-//! processor back and searches, or every processor is busy, and each will Announce and Recheck before it idles. In the first case the
+//! PushFence and IdleFence are both `SeqCst`: either PushLook sees Announce, or Recheck sees Push. In the second case the worker takes its
+//! processor back and searches; or somebody has it by now, and then the worker does what the pusher would do if it pushed now. In the first case the
 //! pusher sees an idle processor. If it also sees `searching` at 0 it claims, and wakes a worker as a searcher. If it sees a searcher, that
 //! one either finds work, and then, if it is the last to stop, wakes another in its turn; or finds nothing, and then its own
 //! Announce comes after the pusher's look, so its Recheck sees Push. The last case is a searcher that never was one: somebody claimed, and
@@ -146,8 +146,8 @@ impl Idle {
     }
 
     /// Takes back the very processor that the caller announced: it has found work in the re-check (then it goes on as a
-    /// searcher), or its resident is ready. False: somebody else has it. The caller then sleeps on: it is woken with that processor, or
-    /// the processor has a worker that will look before it idles.
+    /// searcher), or its resident is ready. False: somebody else has it, and may be busy with something of its own; a caller that has
+    /// found work then calls [`wake_one`](Self::wake_one) in the pusher's place, and sleeps on.
     pub(crate) fn take_back(&self, processor: usize, to_be: Role) -> bool {
         let mut list = lock(&self.list);
         let Some(place) = list.iter().position(|&p| p == processor) else { return false };

@@ -180,10 +180,12 @@ fn look(runtime: &'static Runtime, seen: &mut [Seen], now: Instant) -> Outlook {
 
 /// Takes the processor of `worker`, which is on the stay `ticket`.
 fn take(worker: &'static Worker, ticket: Ticket) -> Option<&'static Processor> {
+    // Read before the take: afterwards the worker may already have come back, and forgotten it. On this stay it cannot change, so
+    // if the take succeeds this is the processor it has entered C with.
+    let processor = worker.processor();
     match worker.status.take(ticket) {
+        Take::Taken => processor,
         Take::TooLate => None,
-        // The worker cannot change its processor on this stay, so this is the one it has entered C with.
-        Take::Taken => worker.processor(),
     }
 }
 

@@ -89,11 +89,12 @@ pub(crate) fn inject(runtime: &'static Runtime, ready: Ready) {
 #[cold]
 pub(crate) fn deliver(home: &'static Worker, ready: Ready) {
     let delivery = match ready.residence.get() {
-        Residence::Interleaved => {
+        Residence::Exclusive => home.inbox.put(ready.into_raw()),
+        // Of these there may be many: interleaved residents, and guests that have waited to move here.
+        Residence::Interleaved | Residence::Free => {
             home.pinned.push(ready);
             home.inbox.ring()
         }
-        Residence::Exclusive | Residence::Free => home.inbox.put(ready.into_raw()),
     };
     if delivery == Delivery::MustUnpark {
         home.unpark();

@@ -113,6 +113,10 @@ fn give_up(
         set_searching(processor, true);
         return search(runtime, worker, processor);
     }
+    if work {
+        // A worker back from C has the processor, and may be busy with what it brought: whoever made the work has left it to this one.
+        hand_off::wake_one(runtime);
+    }
     None
 }
 

@@ -17,6 +17,7 @@
 //! |---|---|---|---|
 //! | EnterWord | worker | stores the new ticket in `word`, Release | TakeWord, Acquire: the taker sees the owner's half |
 //! | LeaveWord, LeaveFence, LeaveClaim | worker | stores `RUNNING`, light fence, loads `claim` | TakeClaim, TakeFence, TakeWord |
+//! | InC | taker | loads `word`, Acquire | EnterWord: which processor this stay is with |
 //! | TakeClaim, TakeFence, TakeWord | taker | stores the ticket in `claim`, heavy fence, loads `word` | LeaveWord, LeaveFence, LeaveClaim |
 //! | Answer | worker | `claim`: from the ticket to KEPT, AcqRel | Decide |
 //! | Decide | taker | `claim`: from the ticket to TAKEN, AcqRel | Answer |
@@ -145,7 +146,8 @@ impl Status {
 
     /// The stay that the worker is on with its processor, if it is in C and nobody has taken the processor yet.
     pub(crate) fn in_c(&self) -> Option<Ticket> {
-        let ticket = Ticket(self.word.load(Ordering::Relaxed));
+        // Acquire: what the worker wrote before this stay, such as which processor it owns, is read after this.
+        let ticket = Ticket(self.word.load(Ordering::Acquire));
         (ticket.0 != RUNNING && !ticket.is_claimed_by(self.claim.load(Ordering::Relaxed))).then_some(ticket)
     }
 

@@ -193,7 +193,9 @@ impl<T> Channel<T> {
             return Poll::Ready(Ok(()));
         }
         // SAFETY: 1. not queued, seen under the lock; 2. pinned by its owner, who gives up before it drops it; 3. the channel's lock.
-        unsafe { state.senders.enqueue(waiter.as_ref(), context.waker().clone()) };
+        let old = unsafe { state.senders.enqueue(waiter.as_ref(), context.waker().clone()) };
+        drop(state);
+        drop(old);
         Poll::Pending
     }
 
@@ -225,7 +227,9 @@ impl<T> Channel<T> {
             return Poll::Ready(Err(RecvError));
         }
         // SAFETY: as in `poll_send`.
-        unsafe { state.receivers.enqueue(waiter.as_ref(), context.waker().clone()) };
+        let old = unsafe { state.receivers.enqueue(waiter.as_ref(), context.waker().clone()) };
+        drop(state);
+        drop(old);
         Poll::Pending
     }
 

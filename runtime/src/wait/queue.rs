@@ -163,20 +163,21 @@ impl<S> WaitQueue<S> {
         self.head.is_none()
     }
 
-    /// Puts `waiter` at the end. In the same critical section the caller has found that it must wait.
+    /// Puts `waiter` at the end. In the same critical section the caller has found that it must wait. Returns the waker of an
+    /// earlier wait that was given up, to be dropped after the lock is released.
     ///
     /// # Safety
     /// 1. The waiter is not queued.
     /// 2. It stays where it is, and is not dropped, until it is served or has given up on this queue.
     /// 3. All calls on this queue are made under one and the same lock.
-    pub(crate) unsafe fn enqueue(&mut self, waiter: Pin<&Waiter<S>>, waker: Waker) {
+    pub(crate) unsafe fn enqueue(&mut self, waiter: Pin<&Waiter<S>>, waker: Waker) -> Option<Waker> {
         let node = NonNull::from(waiter.get_ref());
         debug_assert_ne!(waiter.state.load(Ordering::Relaxed), QUEUED);
         // SAFETY: not queued (1), so `inner` is the caller's.
-        waiter.inner.with_mut(|inner| unsafe {
-            (*inner).waker = Some(waker);
+        let old = waiter.inner.with_mut(|inner| unsafe {
             (*inner).before = self.tail;
             (*inner).after = None;
+            (*inner).waker.replace(waker)
         });
         match self.tail {
             // SAFETY: a queued waiter is alive (2), and its `inner` is the lock holder's (3).
@@ -185,6 +186,7 @@ impl<S> WaitQueue<S> {
         }
         self.tail = Some(node);
         waiter.state.store(QUEUED, Ordering::Relaxed);
+        old
     }
 
     /// Replaces the waker of a queued waiter: a future polled again may have a new one. Returns the old one, to be dropped

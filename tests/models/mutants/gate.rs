@@ -62,8 +62,16 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "notified_before_settled",
         wrong: "a waiter that looks between the notification and Settle finds nothing, and sleeps for ever",
-        text: "let mut place = lock(&self.outcome);\n        *place = Some(outcome);\n        self.word.store(word, Ordering::Release);\n        drop(place);\n        self.decided.notify_all();",
-        becomes: "self.decided.notify_all();\n        let mut place = lock(&self.outcome);\n        *place = Some(outcome);\n        self.word.store(word, Ordering::Release);\n        drop(place);",
+        text: "let mut place = lock(&self.outcome);
+        *place = Some(outcome);
+        self.word.store(word, Ordering::Release);
+        drop(place);
+        self.decided.notify_all();",
+        becomes: "self.decided.notify_all();
+        let mut place = lock(&self.outcome);
+        *place = Some(outcome);
+        self.word.store(word, Ordering::Release);
+        drop(place);",
         model: "every_waiter_is_answered",
         panics_with: DEADLOCK,
     },
@@ -71,7 +79,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "waits_without_a_look",
         wrong: "the re-check under the lock is gone: a waiter that comes after Settle waits for a notification that has been",
         text: "        loop {\n            if let Some(outcome) = &*place {",
-        becomes: "        loop { place = wait(&self.decided, place);\n            if let Some(outcome) = &*place {",
+        becomes: "        loop { place = wait(&self.decided, place);
+            if let Some(outcome) = &*place {",
         model: "every_waiter_is_answered",
         panics_with: DEADLOCK,
     },

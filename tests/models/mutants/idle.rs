@@ -33,8 +33,12 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "announced_in_two_steps",
         wrong: "a searcher is counted as idle first and as searching still: a push between the two is left to it, after its last look",
-        text: "self.word.fetch_add(ONE_IDLE.wrapping_sub(searching), Ordering::SeqCst);\n        }\n        fence(Ordering::SeqCst);",
-        becomes: "self.word.fetch_add(ONE_IDLE, Ordering::SeqCst); drop(list);\n        fence(Ordering::SeqCst);\n        self.word.fetch_sub(searching, Ordering::SeqCst); }",
+        text: "self.word.fetch_add(ONE_IDLE.wrapping_sub(searching), Ordering::SeqCst);
+        }
+        fence(Ordering::SeqCst);",
+        becomes: "self.word.fetch_add(ONE_IDLE, Ordering::SeqCst); drop(list);
+        fence(Ordering::SeqCst);
+        self.word.fetch_sub(searching, Ordering::SeqCst); }",
         model: "push_meets_a_worker_that_goes_idle",
         panics_with: LEFT,
     },

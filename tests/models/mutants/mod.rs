@@ -1,6 +1,8 @@
-//! The mutants: faults to be put into the shipped protocols, one table per protocol, and the model that must catch each.
+//! The mutants: faults to be put into the shipped protocols, one table per protocol, and the model that must catch
+//! each.
 //!
-//! Read by the build script alone. A model that passes with a mutant in place proves nothing about what the mutant breaks.
+//! Read by the build script alone. A model that passes with a mutant in place proves nothing about what the mutant
+//! breaks.
 
 pub(crate) mod gate;
 pub(crate) mod idle;

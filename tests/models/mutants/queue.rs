@@ -14,8 +14,12 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "served_before_the_last_touch",
         wrong: "the waiter is told that it is served while its links are still in use",
-        text: "        self.unlink(waiter);\n        // The last touch: from here on the waiter may be gone.\n        waiter.state.store(SERVED, Ordering::Release);",
-        becomes: "        waiter.state.store(SERVED, Ordering::Release);\n        // The last touch: from here on the waiter may be gone.\n        self.unlink(waiter);",
+        text: "        self.unlink(waiter);
+        // The last touch: from here on the waiter may be gone.
+        waiter.state.store(SERVED, Ordering::Release);",
+        becomes: "        waiter.state.store(SERVED, Ordering::Release);
+        // The last touch: from here on the waiter may be gone.
+        self.unlink(waiter);",
         model: "value_is_handed_over",
         panics_with: DATA_RACE,
     },

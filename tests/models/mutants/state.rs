@@ -55,7 +55,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "second_notification_is_not_written",
         wrong: "a waker that finds NOTIFIED returns after a mere load: the green thread may have taken that notification already",
         text: "            if word & FINISHED != 0 {\n                return Wake::NothingToDo;",
-        becomes: "            if word & (FINISHED | NOTIFIED) != 0 {\n                return Wake::NothingToDo;",
+        becomes: "            if word & (FINISHED | NOTIFIED) != 0 {
+                return Wake::NothingToDo;",
         model: "wake_up_is_not_lost_against_a_taken_notification",
         panics_with: "a wake-up was lost",
     },

@@ -67,4 +67,12 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         model: "taken_once_per_stay",
         panics_with: "the processor has 2 owners",
     },
+    Mutant {
+        name: "look_does_not_acquire",
+        wrong: "the monitor sees the new stay, and reads the processor of the one before",
+        text: "Ticket(self.word.load(Ordering::Acquire));",
+        becomes: "Ticket(self.word.load(Ordering::Relaxed));",
+        model: "taker_knows_which_processor",
+        panics_with: "a wrong processor was taken",
+    },
 ];

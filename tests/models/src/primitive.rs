@@ -19,7 +19,8 @@ pub fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a
     condvar.wait(guard).expect("loom's locks are never poisoned")
 }
 
-/// The cheap half of the pair. A full fence here: the model takes for granted that the two halves act as two full fences do.
+/// The cheap half of the pair. A full fence here: the model takes for granted that the two halves act as two full
+/// fences do.
 pub fn light_fence() {
     fence(Ordering::SeqCst);
 }

@@ -4,12 +4,13 @@ use std::cell;
 use std::sync::Arc;
 use std::task::Wake;
 
-/// Plain, non-atomic memory. Loom ends the model when two accesses race, so it stands for whatever a protocol publishes.
+/// Plain, non-atomic memory. Loom ends the model when two accesses race, so it stands for whatever a protocol
+/// publishes.
 #[derive(Debug)]
 pub struct Plain<T>(loom::cell::UnsafeCell<T>);
 
-// SAFETY: before it lends a pointer, loom checks that the access happens after every write (and, for a write, after every read), and
-// panics if not; so no two accesses that conflict are ever made.
+// SAFETY: before it lends a pointer, loom checks that the access happens after every write (and, for a write, after
+// every read), and panics if not; so no two accesses that conflict are ever made.
 unsafe impl<T: Send> Sync for Plain<T> {}
 
 impl<T: Copy> Plain<T> {
@@ -46,9 +47,11 @@ pub fn locks() -> usize {
     LOCKS.with(cell::Cell::get)
 }
 
-/// The place where one thread of the model rests until another one calls it. A call that comes early is kept, as one token.
+/// The place where one thread of the model rests until another one calls it. A call that comes early is kept, as one
+/// token.
 ///
-/// Loom's own `park` has a token too, but an `unpark` also disturbs a thread that waits for something else, a `join` for instance.
+/// Loom's own `park` has a token too, but an `unpark` also disturbs a thread that waits for something else, a `join`
+/// for instance.
 #[derive(Debug)]
 pub struct Parker {
     called: loom::sync::Mutex<bool>,

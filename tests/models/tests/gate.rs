@@ -1,8 +1,9 @@
 //! The gate, `bridge/src/gate.rs`: whoever passes sees what the start wrote, one start runs, everybody is answered.
 //!
-//! Two or three callers meet at a fresh gate, from C (`enter`) or from Rust (`start`). What the start writes is one cell of plain
-//! memory. Left out: a start that panics (loom cannot switch threads in the middle of unwinding; it takes the way of a failed one, and the
-//! gate's unit tests have it), and the fork itself: the child is a thread that calls `forked` while the others stand still.
+//! Two or three callers meet at a fresh gate, from C (`enter`) or from Rust (`start`). What the start writes is one
+//! cell of plain memory. Left out: a start that panics (loom cannot switch threads in the middle of unwinding; it takes
+//! the way of a failed one, and the gate's unit tests have it), and the fork itself: the child is a thread that calls
+//! `forked` while the others stand still.
 
 use greenbridge_models::witness::{Parker, Plain, locks};
 use greenbridge_models::{explore, primitive};
@@ -43,7 +44,8 @@ macro_rules! models {
                 Ok(())
             }
 
-            /// A start that is only counted. A second one is noticed by [`Self::assert_once`], and not here: a panic would settle.
+            /// A start that is only counted. A second one is noticed by [`Self::assert_once`], and not here: a panic
+            /// would settle.
             fn count(&self, outcome: Result<(), Broken>) -> Result<(), Broken> {
                 self.starts.fetch_add(1, Ordering::Relaxed);
                 outcome
@@ -61,8 +63,8 @@ macro_rules! models {
             }
         }
 
-        /// Publication (property 1): two entries and the one from `main` meet; each reads what the start wrote right after the gate,
-        /// by whichever path it came. Then the gate stays open (property 5).
+        /// Publication (property 1): two entries and the one from `main` meet; each reads what the start wrote right
+        /// after the gate, by whichever path it came. Then the gate stays open (property 5).
         $(#[$test])?
         fn whoever_passes_sees_what_the_start_wrote() {
             explore(3, || {
@@ -83,7 +85,8 @@ macro_rules! models {
             });
         }
 
-        /// Once (property 2): two entries and a start from Rust meet. One start runs; the one from Rust is accepted exactly if it is that one.
+        /// Once (property 2): two entries and a start from Rust meet. One start runs; the one from Rust is accepted
+        /// exactly if it is that one.
         $(#[$test])?
         fn one_start_runs() {
             explore(3, || {
@@ -107,7 +110,8 @@ macro_rules! models {
             });
         }
 
-        /// Termination (property 3): of three entries that meet at a start, two may wait, and all return. A lost wake-up is a deadlock here.
+        /// Termination (property 3): of three entries that meet at a start, two may wait, and all return. A lost
+        /// wake-up is a deadlock here.
         $(#[$test])?
         fn every_waiter_is_answered() {
             explore(3, || {
@@ -120,8 +124,9 @@ macro_rules! models {
             });
         }
 
-        /// Failure (property 3): of three callers, one from Rust, one runs the start, which fails. All get the same failure (but for the one from
-        /// Rust, which may hear that others are at it), and so does one that comes later. The gate never opens, and nobody tries again.
+        /// Failure (property 3): of three callers, one from Rust, one runs the start, which fails. All get the same
+        /// failure (but for the one from Rust, which may hear that others are at it), and so does one that comes later.
+        /// The gate never opens, and nobody tries again.
         $(#[$test])?
         fn failure_reaches_everyone() {
             explore(3, || {
@@ -145,8 +150,8 @@ macro_rules! models {
             });
         }
 
-        /// The fast path (property 4): a thread that has seen READY locks nothing from then on, even if it takes the slow path; and if it
-        /// sees READY from the beginning, it has locked nothing at all.
+        /// The fast path (property 4): a thread that has seen READY locks nothing from then on, even if it takes the
+        /// slow path; and if it sees READY from the beginning, it has locked nothing at all.
         $(#[$test])?
         fn entry_after_ready_takes_no_lock() {
             explore(3, || {
@@ -164,8 +169,8 @@ macro_rules! models {
             });
         }
 
-        /// Re-entry (property 6): a start that comes back to the gate, as an entry and as a start, is answered while another thread waits
-        /// for it; then both pass.
+        /// Re-entry (property 6): a start that comes back to the gate, as an entry and as a start, is answered while
+        /// another thread waits for it; then both pass.
         $(#[$test])?
         fn start_that_comes_back_is_answered() {
             explore(3, || {
@@ -187,8 +192,8 @@ macro_rules! models {
             });
         }
 
-        /// A start from Rust never waits: the first one waits for a thread that starts too, and a third thread enters meanwhile. If the
-        /// second start waited for the first, this would be a deadlock.
+        /// A start from Rust never waits: the first one waits for a thread that starts too, and a third thread enters
+        /// meanwhile. If the second start waited for the first, this would be a deadlock.
         $(#[$test])?
         fn start_from_rust_never_waits() {
             explore(3, || {
@@ -210,9 +215,10 @@ macro_rules! models {
             });
         }
 
-        /// Fork (property 7). A thread is in the middle of the start, another may be waiting for it with the lock in its hands, and `main` becomes the
-        /// child: every call is answered while the two stand still, and without the lock. Then the owner goes on, as it would had it
-        /// been the one that forked: it opens nothing and locks nothing.
+        /// Fork (property 7). A thread is in the middle of the start, another may be waiting for it with the lock in
+        /// its hands, and `main` becomes the child: every call is answered while the two stand still, and without the
+        /// lock. Then the owner goes on, as it would had it been the one that forked: it opens nothing and locks
+        /// nothing.
         $(#[$test])?
         fn child_of_a_fork_never_waits() {
             explore(3, || {

@@ -1,9 +1,11 @@
-//! The idle protocol, `runtime/src/scheduler/idle.rs`: pushed work is never left while a processor is idle and nobody searches.
+//! The idle protocol, `runtime/src/scheduler/idle.rs`: pushed work is never left while a processor is idle and nobody
+//! searches.
 //!
-//! The threads push work, or are workers that find nothing and go idle. A thread that is told to give a processor a worker becomes
-//! that worker itself: it is the earliest that a woken worker can be there, and nobody has to wait, so what is left at the end is
-//! lost. Work is a count in a relaxed atomic, so that only the protocol's own fences make it visible; each processor is a cell of plain
-//! memory, which only its holder writes. Left out: how workers sleep, and own queues (a worker that may not search looks nowhere).
+//! The threads push work, or are workers that find nothing and go idle. A thread that is told to give a processor a
+//! worker becomes that worker itself: it is the earliest that a woken worker can be there, and nobody has to wait, so
+//! what is left at the end is lost. Work is a count in a relaxed atomic, so that only the protocol's own fences make it
+//! visible; each processor is a cell of plain memory, which only its holder writes. Left out: how workers sleep, and
+//! own queues (a worker that may not search looks nowhere).
 
 use greenbridge_models::witness::Plain;
 use greenbridge_models::{explore, primitive};
@@ -96,7 +98,8 @@ macro_rules! models {
                 }
                 let goes_on = self.idle.take_back(processor, Role::Searching);
                 if !goes_on {
-                    // Somebody else has this processor, and may have looked away: so in the pusher's place it wakes one for another.
+                    // Somebody else has this processor, and may have looked away: so in the pusher's place it wakes one
+                    // for another.
                     self.wake_one();
                 }
                 goes_on
@@ -112,7 +115,8 @@ macro_rules! models {
             }
         }
 
-        /// The pair of fences: a worker finds nothing and goes idle while work is pushed. Either the pusher sees it idle, or it sees the push.
+        /// The pair of fences: a worker finds nothing and goes idle while work is pushed. Either the pusher sees it
+        /// idle, or it sees the push.
         $(#[$test])?
         fn push_meets_a_worker_that_goes_idle() {
             explore(4, || {
@@ -146,8 +150,9 @@ macro_rules! models {
             });
         }
 
-        /// The chain: two pieces of work that never end are pushed while two processors are idle. Whoever pushes second may see a searcher and
-        /// leave the work to it; then the searcher, which is taken up by the first, must wake another for the second.
+        /// The chain: two pieces of work that never end are pushed while two processors are idle. Whoever pushes second
+        /// may see a searcher and leave the work to it; then the searcher, which is taken up by the first, must wake
+        /// another for the second.
         $(#[$test])?
         fn last_searcher_wakes_another() {
             explore(4, || {
@@ -162,8 +167,9 @@ macro_rules! models {
             });
         }
 
-        /// The searcher that never was: a pusher claims, but a worker back from C gets the idle processor first, and goes idle again. A
-        /// second push that saw the claim has left its work to the claimer, which must look again as it withdraws.
+        /// The searcher that never was: a pusher claims, but a worker back from C gets the idle processor first, and
+        /// goes idle again. A second push that saw the claim has left its work to the claimer, which must look again as
+        /// it withdraws.
         $(#[$test])?
         fn claim_that_finds_no_processor_looks_again() {
             explore(3, || {
@@ -190,8 +196,9 @@ macro_rules! models {
             });
         }
 
-        /// The processor that a worker has announced is taken by a worker back from C, which is busy with something else, just when the re-check
-        /// finds work. That the processor has a worker is no help then: another idle one must get one.
+        /// The processor that a worker has announced is taken by a worker back from C, which is busy with something
+        /// else, just when the re-check finds work. That the processor has a worker is no help then: another idle one
+        /// must get one.
         $(#[$test])?
         fn processor_taken_during_the_re_check() {
             explore(3, || {

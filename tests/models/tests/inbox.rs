@@ -1,8 +1,9 @@
-//! The inbox of a worker, `runtime/src/scheduler/inbox.rs`: what is delivered is taken, once, and a worker that sleeps is called.
+//! The inbox of a worker, `runtime/src/scheduler/inbox.rs`: what is delivered is taken, once, and a worker that sleeps
+//! is called.
 //!
-//! A worker takes, and sleeps when there is nothing; one thread wakes its resident, another pushes to the queue of the pinned and rings.
-//! The resident's stack, and the queue, are cells of plain memory. The parker keeps a token until it is used, as the
-//! runtime's does. A wake-up that is lost is a deadlock here.
+//! A worker takes, and sleeps when there is nothing; one thread wakes its resident, another pushes to the queue of the
+//! pinned and rings. The resident's stack, and the queue, are cells of plain memory. The parker keeps a token until it
+//! is used, as the runtime's does. A wake-up that is lost is a deadlock here.
 
 use greenbridge_models::witness::{Parker, Plain};
 use greenbridge_models::{explore, primitive};
@@ -57,8 +58,8 @@ macro_rules! models {
                 self.call_the_worker(self.inbox.ring());
             }
 
-            /// The worker, until its resident has been resumed and the bell has rung so many times. Says how often it woke up for
-            /// nothing.
+            /// The worker, until its resident has been resumed and the bell has rung so many times. Says how often it
+            /// woke up for nothing.
             fn work(&self, resident: u32, bells: u32) -> u32 {
                 let (mut resumed, mut rung, mut for_nothing) = (0, 0, 0);
                 loop {
@@ -88,8 +89,8 @@ macro_rules! models {
             }
         }
 
-        /// The wake by name: one delivery against a worker that looks, announces sleep and parks. Whatever the order, the worker gets it, with
-        /// what was written to the resident's stack, and it does not wake up for nothing.
+        /// The wake by name: one delivery against a worker that looks, announces sleep and parks. Whatever the order,
+        /// the worker gets it, with what was written to the resident's stack, and it does not wake up for nothing.
         $(#[$test])?
         fn woken_resident_is_resumed() {
             explore(5, || {
@@ -103,8 +104,8 @@ macro_rules! models {
             });
         }
 
-        /// A delivery to the resident and the bell, by two threads that race: neither swallows the other, and whoever finds
-        /// the worker awake does not call it.
+        /// A delivery to the resident and the bell, by two threads that race: neither swallows the other, and whoever
+        /// finds the worker awake does not call it.
         $(#[$test])?
         fn resident_and_bell_do_not_swallow_each_other() {
             explore(4, || {
@@ -120,7 +121,8 @@ macro_rules! models {
             });
         }
 
-        /// A worker that is woken for another reason, a socket say, and whose resident is put just then: waking up leaves the mail where it is.
+        /// A worker that is woken for another reason, a socket say, and whose resident is put just then: waking up
+        /// leaves the mail where it is.
         $(#[$test])?
         fn waking_up_for_another_reason_loses_nothing() {
             explore(4, || {

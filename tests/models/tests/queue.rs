@@ -1,8 +1,10 @@
-//! The wait queue, `runtime/src/wait/queue.rs`: who waits is served once, or gives up, and its memory is its own again afterwards.
+//! The wait queue, `runtime/src/wait/queue.rs`: who waits is served once, or gives up, and its memory is its own again
+//! afterwards.
 //!
-//! The queue lies in a channel without a bound: senders and receivers, and receivers whose deadline comes at any moment, for there is no
-//! clock: they give up as soon as they have enqueued, and the explorer decides what came before. A slot is plain memory to loom, so a touch after the
-//! waiter was told that it is served ends the model. Left out: the slot that a *sender* waits with, which is the same transition, and futures.
+//! The queue lies in a channel without a bound: senders and receivers, and receivers whose deadline comes at any
+//! moment, for there is no clock: they give up as soon as they have enqueued, and the explorer decides what came
+//! before. A slot is plain memory to loom, so a touch after the waiter was told that it is served ends the model. Left
+//! out: the slot that a *sender* waits with, which is the same transition, and futures.
 
 use greenbridge_models::witness::Parker;
 use greenbridge_models::{explore, primitive};
@@ -18,7 +20,8 @@ macro_rules! models {
         use super::*;
         use self::$protocol::{GaveUp, WaitQueue, Waiter};
 
-        /// A waiter that is never dropped: one that fails in a queue would abort, and a mutant may touch it when it should be gone.
+        /// A waiter that is never dropped: one that fails in a queue would abort, and a mutant may touch it when it
+        /// should be gone.
         type Place = ManuallyDrop<Pin<Box<Waiter<Option<u32>>>>>;
 
         struct Open {
@@ -53,7 +56,8 @@ macro_rules! models {
                 }
                 // SAFETY: 1. The place is new, or its waiter has been served. 2. It is on the heap, and never dropped.
                 // 3. The lock is held.
-                unsafe { open.receivers.enqueue(place.as_ref(), waker) };
+                let old = unsafe { open.receivers.enqueue(place.as_ref(), waker) };
+                assert!(old.is_none(), "no receiver here waits twice");
                 None
             }
 
@@ -90,8 +94,8 @@ macro_rules! models {
             }
         }
 
-        /// No lost wake-up (property 1), and the memory (property 3): a receiver that looks, enqueues and parks, against a send. It returns,
-        /// with the value, which it takes from its slot without the lock.
+        /// No lost wake-up (property 1), and the memory (property 3): a receiver that looks, enqueues and parks,
+        /// against a send. It returns, with the value, which it takes from its slot without the lock.
         $(#[$test])?
         fn value_is_handed_over() {
             explore(5, || {
@@ -105,8 +109,8 @@ macro_rules! models {
             });
         }
 
-        /// Two receivers and two values: each gets one, whatever they find in the queue: nobody, the other, or that the other has
-        /// just left.
+        /// Two receivers and two values: each gets one, whatever they find in the queue: nobody, the other, or that the
+        /// other has just left.
         $(#[$test])?
         fn every_receiver_is_served() {
             explore(4, || {
@@ -120,7 +124,8 @@ macro_rules! models {
             });
         }
 
-        /// Served or given up, never both and never neither (property 2): a deadline against a send. The value is received or left, once.
+        /// Served or given up, never both and never neither (property 2): a deadline against a send. The value is
+        /// received or left, once.
         $(#[$test])?
         fn value_is_received_or_left() {
             explore(5, || {
@@ -135,8 +140,8 @@ macro_rules! models {
             });
         }
 
-        /// One that gives up between two others, which wait on: the first value goes to the first, the second to whoever is next then, and
-        /// the third receiver is not forgotten.
+        /// One that gives up between two others, which wait on: the first value goes to the first, the second to
+        /// whoever is next then, and the third receiver is not forgotten.
         $(#[$test])?
         fn neighbours_of_one_that_gives_up_are_served_in_order() {
             explore(4, || {
@@ -160,7 +165,8 @@ macro_rules! models {
             });
         }
 
-        /// A future that is polled again with another waker: if it is still queued, the new waker is the one that is called.
+        /// A future that is polled again with another waker: if it is still queued, the new waker is the one that is
+        /// called.
         $(#[$test])?
         fn new_waker_is_called() {
             explore(5, || {

@@ -1,10 +1,10 @@
-//! The state word of a green thread, `runtime/src/green/state.rs`: no wake-up is lost, nothing is scheduled twice, the result and the
-//! joiner's waker change hands.
+//! The state word of a green thread, `runtime/src/green/state.rs`: no wake-up is lost, nothing is scheduled twice, the
+//! result and the joiner's waker change hands.
 //!
-//! The threads are the worker that runs the green thread, its wakers, and its joiner. Where the runtime would put the green
-//! thread into a queue, the model goes on with it at once, on the waker's own thread: that is the earliest that a resume can come.
-//! What a waker has written is a relaxed atomic, so that the word alone makes it visible. Left out: queues, and stacks beyond the one
-//! cell that stands for the green thread's.
+//! The threads are the worker that runs the green thread, its wakers, and its joiner. Where the runtime would put the
+//! green thread into a queue, the model goes on with it at once, on the waker's own thread: that is the earliest that a
+//! resume can come. What a waker has written is a relaxed atomic, so that the word alone makes it visible. Left out:
+//! queues, and stacks beyond the one cell that stands for the green thread's.
 
 use greenbridge_models::witness::{Parker, Plain};
 use greenbridge_models::{explore, primitive};
@@ -81,16 +81,17 @@ macro_rules! models {
             });
         }
 
-        /// No wake-up is lost (property 2), and no two resume it at once or before it is off its stack (property 1): two wakers against a
-        /// green thread that parks without a second look. If nobody resumes it with the last news, it never finishes; if two do, its stack is
-        /// touched by both.
+        /// No wake-up is lost (property 2), and no two resume it at once or before it is off its stack (property 1):
+        /// two wakers against a green thread that parks without a second look. If nobody resumes it with the last news,
+        /// it never finishes; if two do, its stack is touched by both.
         $(#[$test])?
         fn wake_up_is_not_lost_against_a_park() {
             everyone_brings_news::<2>(false);
         }
 
-        /// The same when the green thread takes its notification before it would switch away. The waker that finds it notified already has written
-        /// the word all the same, so that its news are seen by the look that follows the taking.
+        /// The same when the green thread takes its notification before it would switch away. The waker that finds it
+        /// notified already has written the word all the same, so that its news are seen by the look that follows the
+        /// taking.
         $(#[$test])?
         fn wake_up_is_not_lost_against_a_taken_notification() {
             everyone_brings_news::<2>(true);
@@ -119,8 +120,8 @@ macro_rules! models {
             }
         }
 
-        /// The joiner (property 3): it looks, sets its waker, waits. The result is written when it reads it, the waker is touched by one
-        /// side at a time, and a joiner that was in time is woken.
+        /// The joiner (property 3): it looks, sets its waker, waits. The result is written when it reads it, the waker
+        /// is touched by one side at a time, and a joiner that was in time is woken.
         $(#[$test])?
         fn joiner_gets_the_result() {
             explore(3, || {
@@ -141,8 +142,9 @@ macro_rules! models {
             });
         }
 
-        /// A joiner that is a future (property 3): polled again, it takes its waker back and sets another. While it owns the cell the worker does
-        /// not touch it; when it comes too late the waker has been taken, and it does not touch the cell.
+        /// A joiner that is a future (property 3): polled again, it takes its waker back and sets another. While it
+        /// owns the cell the worker does not touch it; when it comes too late the waker has been taken, and it does not
+        /// touch the cell.
         $(#[$test])?
         fn joiner_replaces_its_waker() {
             explore(3, || {

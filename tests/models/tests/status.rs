@@ -1,12 +1,13 @@
-//! The status word of a worker, `runtime/src/scheduler/status.rs`: a processor has one owner, and comes with all that its owner wrote.
+//! The status word of a worker, `runtime/src/scheduler/status.rs`: a processor has one owner, and comes with all that
+//! its owner wrote.
 //!
-//! A worker goes into C and comes back while the monitor tries to take its processor. The processor's unsynchronised half is one cell of plain memory,
-//! which whoever believes to own it writes. Left out: what a worker does that has lost its processor; the fences, which are two full ones here, for
-//! loom knows no `membarrier`.
+//! A worker goes into C and comes back while the monitor tries to take its processor. The processor's unsynchronised
+//! half is one cell of plain memory, which whoever believes to own it writes. Left out: what a worker does that has
+//! lost its processor; the fences, which are two full ones here, for loom knows no `membarrier`.
 
 use greenbridge_models::witness::Plain;
 use greenbridge_models::{explore, primitive};
-use loom::sync::atomic::{AtomicUsize, Ordering, fence};
+use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use std::sync::Arc;
 
@@ -30,7 +31,8 @@ macro_rules! models {
                 self.processor.set(self.processor.get() + 1);
             }
 
-            /// The worker: a turn, a stay in C, and so on as long as it keeps its processor. Says which stay it lost it on.
+            /// The worker: a turn, a stay in C, and so on as long as it keeps its processor. Says which stay it lost it
+            /// on.
             fn work(&self, stays: u32) -> Option<u32> {
                 let mut ticket = Ticket::FIRST;
                 for stay in 1..=stays {
@@ -74,14 +76,15 @@ macro_rules! models {
             });
         }
 
-        /// One owner: a stay in C against a take. Either the worker keeps the processor or the monitor takes it, never both and
-        /// never neither; both write to it, each after the other's last write.
+        /// One owner: a stay in C against a take. Either the worker keeps the processor or the monitor takes it, never
+        /// both and never neither; both write to it, each after the other's last write.
         $(#[$test])?
         fn processor_has_one_owner() {
             worker_against_monitor(1, 1);
         }
 
-        /// One owner over several stays: what is left of one stay (a claim, an answer, a ticket that the monitor has read) decides nothing about the next.
+        /// One owner over several stays: what is left of one stay (a claim, an answer, a ticket that the monitor has
+        /// read) decides nothing about the next.
         $(#[$test])?
         fn stays_are_told_apart() {
             worker_against_monitor(2, 2);
@@ -92,8 +95,9 @@ macro_rules! models {
         fn taken_once_per_stay() {
             worker_against_monitor(1, 3);
         }
-        /// Which processor: a worker has another one on its second stay, and none once it knows that it has lost it. What the taker reads between
-        /// its look and the take is the processor of that very stay, if the take succeeds; what it reads afterwards may be gone.
+        /// Which processor: a worker has another one on its second stay, and none once it knows that it has lost it.
+        /// What the taker reads between its look and the take is the processor of that very stay, if the take succeeds;
+        /// what it reads afterwards may be gone.
         $(#[$test])?
         fn taker_knows_which_processor() {
             explore(4, || {
@@ -103,8 +107,6 @@ macro_rules! models {
                     let (status, slot) = (status.clone(), slot.clone());
                     thread::spawn(move || {
                         let ticket = status.in_c()?;
-                        // The look itself orders nothing.
-                        fence(Ordering::Acquire);
                         let processor = slot.load(Ordering::Relaxed);
                         (status.take(ticket) == Take::Taken).then_some(processor)
                     })
