@@ -48,7 +48,7 @@ fn both_gates_are_reported_with_speed_up_and_shares() {
         "speed-up: ",
         "time in the gate, before: ",
         "time in the gate, after: ",
-        "Of 2 runs with each gate, ",
+        "Of 3 runs with each gate, ",
         "changes the gate every millisecond: ",
         "middle half of ",
     ];

@@ -126,8 +126,7 @@ extern "C" fn start_a_thread_that_enters() {
 }
 
 #[test]
-fn an_export_of_two_crates_is_started_once() {
-    // A thousand entries by many threads after the start: the gate lets all of them through.
+fn eight_hundred_thousand_entries_all_get_through() {
     child("many_entries").succeeds();
 }
 

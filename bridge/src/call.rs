@@ -26,7 +26,8 @@ use std::ffi::c_int;
 ///
 /// # Panics
 /// With the panic of `f`, or with the first panic of a callback: that is kept over the C frames, C gets the export's fallback, and the panic
-/// goes on here.
+/// goes on here. Also if it needs an OS thread of its own at [`Builder::max_threads`](crate::Builder::max_threads), and nothing that
+/// runs could ever free one.
 ///
 /// # Examples
 /// ```

@@ -54,7 +54,7 @@ impl Report {
         }));
         lines.push(format!(
             "\
-Of {RUNS} runs with each gate, in alternation, the shorter one counts. The shares are measured in one more run, which
+Of {RUNS} runs with each gate, in alternation, the shortest counts. The shares are measured in one more run, which
 changes the gate every millisecond: what a task takes with the gate less what it takes with none. In brackets the
 middle half of {GROUPS} measurements."
         ));

@@ -7,7 +7,7 @@ use crate::primitive::Ordering;
 use crate::scheduler::runtime::{Runtime, runtime};
 use crate::scheduler::schedule::{self, Place};
 use crate::scheduler::{current, wake};
-use crate::wait::park::{self, Manner};
+use crate::wait::park;
 use crate::wait::wait;
 use core::fmt;
 use core::marker::PhantomData;
@@ -107,7 +107,7 @@ impl ThreadBuilder {
     {
         let (ready, green) = Green::new(f, fresh_id(runtime()), self.name);
         schedule::schedule(ready, Place::Back);
-        JoinHandle { thread: Thread(Inner::Green(green)), result: PhantomData }
+        JoinHandle { thread: Thread(Inner::Green(green)), has_waker: false, result: PhantomData }
     }
 }
 
@@ -128,6 +128,8 @@ fn fresh_id(runtime: &'static Runtime) -> u64 {
 /// A join that is given up (the future is dropped) leaves the green thread running.
 pub struct JoinHandle<T> {
     thread: Thread,
+    /// Whether it has left a waker.
+    has_waker: bool,
     result: PhantomData<fn() -> T>,
 }
 
@@ -165,8 +167,11 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    /// Takes the joiner's waker back, if it is there. Whoever succeeds may write the cell.
-    fn withdraw(&self) -> Joiner {
+    /// Takes the waker back that it has left, if the green thread has not finished yet.
+    fn withdraw(&mut self) -> Joiner {
+        if !core::mem::take(&mut self.has_waker) {
+            return if self.is_finished() { Joiner::Finished } else { Joiner::InTime };
+        }
         let withdrawn = self.green().state.clear_joiner();
         if withdrawn == Joiner::InTime {
             // SAFETY: JOINER is clear and the green thread has not finished, so the cell is the joiner's; the handle is the one joiner.
@@ -179,20 +184,23 @@ impl<T> JoinHandle<T> {
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, Payload>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let green = self.green();
-        if !green.state.is_finished() && self.withdraw() == Joiner::InTime {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if !self.is_finished() && self.withdraw() == Joiner::InTime {
+            let green = self.green();
             // SAFETY: as in `withdraw`.
             green.joiner.with_mut(|joiner| unsafe { *joiner = Some(context.waker().clone()) });
             match green.state.set_joiner() {
-                Joiner::InTime => return Poll::Pending,
+                Joiner::InTime => {
+                    self.has_waker = true;
+                    return Poll::Pending;
+                }
                 // It finished without having seen JOINER, so the waker in the cell is still ours.
                 // SAFETY: as in `withdraw`.
                 Joiner::Finished => drop(green.joiner.with_mut(|joiner| unsafe { (*joiner).take() })),
             }
         }
         // SAFETY: a handle of a `T`, and it has finished.
-        let result = unsafe { green.take_result::<T>() };
+        let result = unsafe { self.green().take_result::<T>() };
         Poll::Ready(result.expect("a JoinHandle was polled after it had brought its result"))
     }
 }
@@ -200,9 +208,7 @@ impl<T> Future for JoinHandle<T> {
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         // A future that is given up must not leave its waker where a finish would look for it later.
-        if !self.green().state.is_finished() {
-            let _ = self.withdraw();
-        }
+        let _ = self.withdraw();
     }
 }
 
@@ -322,15 +328,22 @@ pub fn park() {
 #[inline(never)]
 #[allow(clippy::disallowed_methods, reason = "off the runtime's own threads, the OS thread is the one that yields")]
 pub fn yield_now() {
-    let Some(worker) = current::worker().filter(|worker| worker.green().is_some()) else {
-        return std::thread::yield_now();
-    };
-    // SAFETY: outside C the worker owns its processor; in C the queue is not looked at.
-    let alone = || worker.processor().is_some_and(|p| unsafe { p.is_alone() }) && runtime().injector.is_empty();
-    if !worker.has_mail() && !worker.status.is_entered() && alone() && !runtime().spares.some_wait_to_move() {
-        return;
+    let Some(green) = park::running() else { return std::thread::yield_now() };
+    if !is_alone() {
+        // Wherever it may not switch, there is nobody to let go first.
+        let _ = park::switch(green, Suspended::Yield);
     }
-    if park::may_switch() == Some(Manner::Switch) {
-        park::suspend(Suspended::Yield);
+}
+
+/// Whether nobody waits for the processor that the caller runs on.
+#[inline(never)]
+fn is_alone() -> bool {
+    let Some(worker) = current::worker() else { return true };
+    if worker.has_mail() || worker.status.is_entered() {
+        return false;
     }
+    let runtime = runtime();
+    // SAFETY: not in C, so the worker owns its processor.
+    let is_alone = worker.processor().is_some_and(|processor| unsafe { processor.is_alone() });
+    is_alone && runtime.injector.is_empty() && !runtime.spares.some_wait_to_move()
 }

@@ -178,6 +178,11 @@ impl Idle {
         if before.searching() == 1 { Stopped::MustWakeOne } else { Stopped::OthersSearch }
     }
 
+    /// Whether no processor has a worker: a moment's truth.
+    pub(crate) fn all_idle(&self) -> bool {
+        Counts(self.word.load(Ordering::SeqCst)).idle() == self.processors
+    }
+
     /// Whether some processor has no worker: a moment's truth.
     #[inline]
     pub(crate) fn some_idle(&self) -> bool {

@@ -122,6 +122,11 @@ impl<T> Inbox<T> {
         self.word.load(Ordering::Relaxed) & !ASLEEP != EMPTY
     }
 
+    /// Whether the worker sleeps, and nobody has called it: a moment's truth.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.word.load(Ordering::Acquire) == ASLEEP
+    }
+
     /// Takes everything out. For the worker alone, awake.
     pub(crate) fn take(&self) -> Mail<T> {
         let word = self.word.swap(EMPTY, Ordering::AcqRel);

@@ -1,11 +1,12 @@
 //! The scheduler: who runs what, where and when. Reading order: `worker`, `search`, `schedule`, `wake`; then `in_c`, `resident`, `monitor`,
-//! `hand_off`, `spare`; and the protocols `status`, `idle`, `inbox` each for itself.
+//! `hand_off`, `spare`, `limit`; and the protocols `status`, `idle`, `inbox` each for itself.
 
 pub(crate) mod current;
 pub(crate) mod hand_off;
 pub(crate) mod idle;
 pub(crate) mod in_c;
 pub(crate) mod inbox;
+pub(crate) mod limit;
 pub(crate) mod monitor;
 pub(crate) mod processor;
 pub(crate) mod resident;

@@ -6,6 +6,7 @@
 //! | the same for a millisecond, and no work | takes it, and makes it idle |
 //! | the same turn, `next` taken, and an idle processor | wakes a searcher, which may steal `next` |
 //! | a spare worker that has been idle for too long | ends it |
+//! | green threads that wait to move, and nobody who could ever make room | refuses them (`limit.rs`) |
 //!
 //! # When it looks
 //! Every 20 us while somebody is in C and work waits, whatever it saw before. (Go's monitor has backed off to 10 ms by then, so that
@@ -20,11 +21,11 @@
 //! # What it must never do
 //! Run a green thread, or wait for one. Take a processor before there is a worker for it.
 
-use super::hand_off;
 use super::processor::Processor;
 use super::runtime::{Runtime, runtime};
 use super::status::{Take, Ticket};
 use super::worker::Worker;
+use super::{hand_off, limit};
 use crate::primitive::{AtomicBool, Mutex, Ordering, heavy_fence, lock};
 use core::ptr;
 use crossbeam_utils::CachePadded;
@@ -113,6 +114,9 @@ fn main(parker: &Parker) {
                 (pause, calm_since) = (SHORT, Instant::now());
             }
         }
+        if pause == LONG {
+            let _ = runtime.spares.retire(runtime, runtime.settings.spare_idle);
+        }
         pause_for(pause);
     }
 }
@@ -126,9 +130,14 @@ fn sleep_for_good(runtime: &'static Runtime, parker: &Parker) {
         return;
     }
     while ASLEEP.load(Ordering::Acquire) {
-        match runtime.spares.retire(runtime, runtime.settings.spare_idle) {
-            Some(next) => parker.park_deadline(next),
-            None => parker.park(),
+        let next = runtime.spares.retire(runtime, runtime.settings.spare_idle);
+        if runtime.spares.some_wait_to_move() {
+            limit::look(runtime);
+            parker.park_timeout(limit::EVERY);
+        } else if let Some(next) = next {
+            parker.park_deadline(next);
+        } else {
+            parker.park();
         }
     }
 }

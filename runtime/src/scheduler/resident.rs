@@ -16,6 +16,7 @@
 
 use super::current;
 use super::in_c::{Frame, Way};
+use super::runtime::runtime;
 use super::worker::Worker;
 use crate::green::switch::Suspended;
 use crate::green::thread::{Green, Head, Residence};
@@ -91,10 +92,28 @@ pub(crate) fn residence(green: &Head, frame: *const Frame) -> Residence {
 }
 
 /// Moves the running green thread, which is not pinned, to a worker without residents.
+///
+/// # Panics
+/// If there can never be one: see `limit.rs`.
 #[cold]
 #[inline(never)]
 pub(crate) fn move_away() {
     park::suspend_unpinned(Suspended::Move);
+    if park::running().is_some_and(|green| {
+        // SAFETY: it is running this very function.
+        unsafe { green.as_ref() }.refused.replace(false)
+    }) {
+        no_room();
+    }
+}
+
+#[cold]
+fn no_room() -> ! {
+    panic!(
+        "this green thread needs an OS thread of its own, all {} that Builder::max_threads (GREENBRIDGE_MAX_THREADS) allows are kept by \
+         green threads that wait in a callback or with a pin, and nothing that could end those waits is running: raise the limit",
+        runtime().settings.max_threads
+    );
 }
 
 /// Keeps a green thread on its OS thread. Made by [`pin`].
@@ -116,6 +135,9 @@ pub struct PinGuard {
 /// # Blocking
 /// If this OS thread keeps a pinned green thread already, the caller first moves to another one, which may have to be created; at
 /// [`Builder::max_threads`](crate::Builder::max_threads) it waits for one.
+///
+/// # Panics
+/// If it waits for an OS thread at that limit, and nothing that runs could ever free one.
 ///
 /// # Examples
 /// ```

@@ -85,6 +85,7 @@ pub(crate) fn start(settings: Resolved) -> Result<(), StartError> {
         next_id: AtomicU64::new(1),
         settings,
     }));
+    stay_loaded();
     stack::install_handler().map_err(|e| StartError::system("install the handler that reports stack overflows", e))?;
     RUNTIME.store(runtime, Ordering::Release);
     let started = start_threads(runtime);
@@ -102,6 +103,17 @@ fn start_threads(runtime: &'static Runtime) -> Result<(), StartError> {
     monitor::start(runtime).map_err(StartError::no_thread)?;
     worker.assign(&runtime.processors[index]);
     Ok(())
+}
+
+/// Keeps the shared object with this code in memory for good: `dlclose` would take the ground from under the OS threads and the signal
+/// handler. In an executable it does nothing.
+fn stay_loaded() {
+    let mut info = core::mem::MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: the address is one of this object's, and `info` is large enough.
+    if unsafe { libc::dladdr(ptr::from_ref(&RUNTIME).cast(), info.as_mut_ptr()) } != 0 {
+        // SAFETY: filled, or zeroed, which is valid too; the name is a C string, or null for the executable.
+        unsafe { libc::dlopen(info.assume_init().dli_fname, libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE) };
+    }
 }
 
 /// Registers what happens in a child after `fork`: it must not wait for workers that it does not have.

@@ -34,8 +34,8 @@ struct List {
     ended: Vec<&'static Worker>,
     /// OS threads that run or are being started.
     threads: usize,
-    /// Workers ever made.
-    made: usize,
+    /// All workers ever made.
+    made: Vec<&'static Worker>,
     /// Green threads that wait to move.
     movers: VecDeque<Ready>,
 }
@@ -53,7 +53,7 @@ impl Spares {
                 hosts: Vec::new(),
                 ended: Vec::new(),
                 threads: 0,
-                made: 0,
+                made: Vec::new(),
                 movers: VecDeque::new(),
             }),
             waiting: AtomicUsize::new(0),
@@ -146,6 +146,29 @@ impl Spares {
         lock(&self.list).ended.push(worker);
     }
 
+    /// How many OS threads there are.
+    pub(crate) fn threads(&self) -> usize {
+        lock(&self.list).threads
+    }
+
+    /// How many workers sleep, and have not been called: a moment's truth.
+    pub(crate) fn asleep(&self) -> usize {
+        lock(&self.list).made.iter().filter(|worker| worker.inbox.is_asleep()).count()
+    }
+
+    /// Lets those that wait to move go on with an error: there will never be room for them.
+    pub(crate) fn refuse_all(&self) {
+        let movers = {
+            let mut list = lock(&self.list);
+            self.waiting.store(0, Ordering::Relaxed);
+            core::mem::take(&mut list.movers)
+        };
+        for ready in movers {
+            ready.refused.set(true);
+            schedule::schedule(ready, schedule::Place::Back);
+        }
+    }
+
     /// Whether green threads wait to move.
     #[inline(always)]
     pub(crate) fn some_wait_to_move(&self) -> bool {
@@ -159,6 +182,7 @@ impl Spares {
             list.movers.push_back(ready);
             self.waiting.store(list.movers.len(), Ordering::Relaxed);
         }
+        monitor::watch_spares();
         // Pairs with the fence in `go_idle`: a worker that went idle without having seen this one is found here.
         fence(Ordering::SeqCst);
         if let Some(worker) = self.find_free(runtime) {
@@ -195,8 +219,9 @@ impl List {
     fn reserve(&mut self) -> &'static Worker {
         self.threads += 1;
         self.ended.pop().unwrap_or_else(|| {
-            self.made += 1;
-            Box::leak(Box::new(Worker::new(self.made - 1)))
+            let worker: &'static Worker = Box::leak(Box::new(Worker::new(self.made.len())));
+            self.made.push(worker);
+            worker
         })
     }
 

@@ -230,7 +230,9 @@ enum Rest {
 /// The body of a worker's OS thread.
 pub(crate) fn main(worker: &'static Worker) {
     current::become_worker(worker);
-    let _alternate_stack = AlternateStack::install();
+    let _alternate_stack = AlternateStack::install().inspect_err(|error| {
+        eprintln!("greenbridge: a stack overflow on this OS thread will be a bare SIGSEGV, for it has no alternate signal stack: {error}");
+    });
     let runtime = runtime();
     // Ends the process rather than the OS thread if a panic gets here: the processor would be lost.
     let abort = AbortOnUnwind;

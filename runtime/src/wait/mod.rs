@@ -7,9 +7,10 @@ pub(crate) mod block_on;
 pub(crate) mod park;
 pub(crate) mod queue;
 
+use crate::green::switch::Suspended;
 use crate::green::thread::borrowed_waker;
 use core::task::{Context, Poll};
-use park::Manner;
+use park::Switched;
 
 /// Waits until `poll` is ready, wherever the caller is: see `park.rs`.
 ///
@@ -24,9 +25,14 @@ pub(crate) fn wait<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
         if let Poll::Ready(value) = poll(&mut context) {
             return value;
         }
-        match park::manner() {
-            Manner::Switch => park::park(green),
-            Manner::BlockThread => return park::wait_on_thread(poll),
+        // SAFETY: as above.
+        if unsafe { green.as_ref() }.state.take_notification() {
+            continue;
+        }
+        match park::switch(green, Suspended::Park) {
+            Switched::Resumed => {}
+            Switched::MustBlock => return park::wait_on_thread(poll),
+            Switched::MayNot => park::waiting_under_bare_call(),
         }
     }
 }

@@ -16,20 +16,23 @@ use crate::green::switch::Suspended;
 use crate::green::thread::{Head, Residence};
 use crate::scheduler::current;
 use crate::scheduler::in_c::{Frame, Way};
-use crate::scheduler::{hand_off, resident};
+use crate::scheduler::{hand_off, limit, resident};
 use core::ptr::{self, NonNull};
 use core::task::{Context, Poll, Waker};
 use crossbeam_utils::sync::{Parker, Unparker};
 use std::sync::Arc;
 use std::task::Wake;
 
-/// How to wait here.
+/// What became of an attempt to switch away.
+#[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manner {
-    /// By switching to the worker.
-    Switch,
-    /// By blocking the OS thread.
-    BlockThread,
+pub(crate) enum Switched {
+    /// The green thread was away, and has been resumed.
+    Resumed,
+    /// It cannot switch from here: to wait, block the OS thread.
+    MustBlock,
+    /// It cannot even wait: C below it was called bare.
+    MayNot,
 }
 
 /// The green thread that runs on this OS thread.
@@ -38,72 +41,48 @@ pub(crate) fn running() -> Option<NonNull<Head>> {
     current::worker()?.green().map(NonNull::from)
 }
 
-/// How the running green thread waits.
-///
-/// # Panics
-/// In a callback under a bare C call.
-pub(crate) fn manner() -> Manner {
-    may_switch().unwrap_or_else(|| waiting_under_bare_call())
+/// Switches the running green thread, which is `green`, away, C frames or not, if it may.
+#[inline(never)]
+pub(crate) fn switch(green: NonNull<Head>, why: Suspended) -> Switched {
+    let (frame, callbacks) = current::stack_of_calls();
+    // SAFETY: it is running this very function.
+    let green = unsafe { green.as_ref() };
+    if !frame.is_null() || callbacks != 0 {
+        return switch_in_callback(green, frame, callbacks, why);
+    }
+    // std counts the panics of an OS thread: while one unwinds here, nothing else may run on it.
+    if std::thread::panicking() {
+        return Switched::MustBlock;
+    }
+    if green.pins.get() > 0 {
+        green.residence.set(Residence::Exclusive);
+    }
+    // SAFETY: no frame of ours, so this is the green thread's own stack.
+    unsafe { green.suspender.suspend(why) };
+    Switched::Resumed
 }
 
-/// How the running green thread may wait; None in a callback under a bare C call.
+/// The same with C, or the closure of a way to call, on the stack.
 #[inline(never)]
-pub(crate) fn may_switch() -> Option<Manner> {
-    let (frame, callbacks) = current::stack_of_calls();
-    if std::thread::panicking() {
-        return Some(Manner::BlockThread);
-    }
-    if frame.is_null() && callbacks == 0 {
-        return Some(Manner::Switch);
-    }
-    if Frame::any(frame, |way| way == Way::OnThreadStack) {
-        return Some(Manner::BlockThread);
+fn switch_in_callback(green: &Head, frame: *const Frame, callbacks: usize, why: Suspended) -> Switched {
+    if std::thread::panicking() || Frame::any(frame, |way| way == Way::OnThreadStack) {
+        return Switched::MustBlock;
     }
     if !Frame::covers(frame, callbacks) {
-        return None;
+        return Switched::MayNot;
     }
-    // An exclusive call nested in an interleaved one cannot move away from the other residents, and must not share with them.
     let worker = current::worker().expect("a green thread runs on a worker");
-    let exclusive = Frame::any(frame, |way| way != Way::Interleaved);
-    Some(if exclusive && worker.is_host() { Manner::BlockThread } else { Manner::Switch })
-}
-
-#[cold]
-fn waiting_under_bare_call() -> ! {
-    panic!(
-        "a callback from C must wait here, but C was called bare, so its frames would not be kept on this OS thread: \
-         wrap the C call in `greenbridge::call(|| ...)` (or another way to call: docs/which-call.md)"
-    );
-}
-
-/// Parks the running green thread until it is woken; may come back early.
-#[inline]
-pub(crate) fn park(green: NonNull<Head>) {
-    // SAFETY: it is running.
-    if !unsafe { green.as_ref() }.state.take_notification() {
-        suspend(Suspended::Park);
-    }
-}
-
-/// Switches the running green thread away, C frames or not. The manner is `Switch`.
-#[inline(never)]
-pub(crate) fn suspend(why: Suspended) {
-    let (frame, callbacks) = current::stack_of_calls();
-    let worker = current::worker().expect("only a green thread suspends");
-    let green = worker.green().expect("only a green thread suspends");
-    if frame.is_null() {
-        if green.pins.get() > 0 {
-            green.residence.set(Residence::Exclusive);
-        }
-        // SAFETY: no frame of ours, so this is the green thread's own stack.
-        return unsafe { green.suspender.suspend(why) };
+    let residence = resident::residence(green, frame);
+    // An exclusive call nested in an interleaved one cannot move away from the other residents, and must not share with them.
+    if residence == Residence::Exclusive && worker.is_host() {
+        return Switched::MustBlock;
     }
     let errno = errno();
     worker.try_leave();
-    green.residence.set(resident::residence(green, frame));
+    green.residence.set(residence);
     green.in_callback.set(true);
     current::set_stack_of_calls(ptr::null(), 0);
-    // SAFETY: the manner is `Switch`, so no frame lies on the worker's stack.
+    // SAFETY: no frame lies on the worker's stack, so this is the green thread's own.
     unsafe { green.suspender.suspend(why) };
     // Pinned, so this is the same OS thread, and `worker` still its worker.
     current::set_stack_of_calls(frame, callbacks);
@@ -111,6 +90,15 @@ pub(crate) fn suspend(why: Suspended) {
         worker.enter();
     }
     set_errno(errno);
+    Switched::Resumed
+}
+
+#[cold]
+pub(crate) fn waiting_under_bare_call() -> ! {
+    panic!(
+        "a callback from C must wait here, but C was called bare, so its frames would not be kept on this OS thread: \
+         wrap the C call in `greenbridge::call(|| ...)` (or another way to call: docs/which-call.md)"
+    );
 }
 
 /// Switches the running green thread away from a place where no C is on its stack.
@@ -148,10 +136,13 @@ pub(crate) fn wait_on_thread<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T
         if let Poll::Ready(value) = poll(&mut context) {
             return value;
         }
-        if let Some(worker) = current::worker() {
-            hand_off::give_up_processor(worker);
+        match current::worker() {
+            Some(worker) => {
+                hand_off::give_up_processor(worker);
+                limit::WORKERS.while_in(|| parker.park());
+            }
+            None => limit::OTHERS.while_in(|| parker.park()),
         }
-        parker.park();
     }
 }
 
