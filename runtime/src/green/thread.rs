@@ -16,7 +16,7 @@
 //! # Who may touch which field, and when
 //! * `state`, `references`, `permit`: anyone who holds a reference; atomics.
 //! * `coroutine`: the worker that runs a turn, from the moment it has the [`Ready`] to the commit of that turn.
-//! * `suspender`, `pins`, `home`, `residence`, `in_callback`, `refused`: the green thread itself while it runs, its worker between switch and commit, and
+//! * `suspender`, `pins`, `home`, `residence`, `in_callback`, `hasty`, `refused`: the green thread itself while it runs, its worker between switch and commit, and
 //!   whoever was told [`Wake::MustSchedule`](super::state::Wake::MustSchedule) until it has passed the `Ready` on. The state word orders
 //!   these, as it does the stack.
 //! * `joiner`: by the JOINER bit, see `state.rs`.
@@ -80,6 +80,8 @@ pub(crate) struct Head {
     pub(crate) residence: Cell<Residence>,
     /// Whether it must own a processor to be resumed: not while it is in a callback from C.
     pub(crate) in_callback: Cell<bool>,
+    /// Whether its last C call lost its processor: see `Worker::set_hasty`.
+    pub(crate) hasty: Cell<bool>,
     /// Whether it has waited to move in vain.
     pub(crate) refused: Cell<bool>,
     /// The token of `unpark`.
@@ -178,6 +180,7 @@ impl Green {
                 home: Cell::new(None),
                 residence: Cell::new(Residence::Free),
                 in_callback: Cell::new(false),
+                hasty: Cell::new(false),
                 refused: Cell::new(false),
                 permit: AtomicBool::new(false),
                 joiner: UnsafeCell::new(None),

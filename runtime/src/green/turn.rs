@@ -35,6 +35,7 @@ pub(crate) fn run(runtime: &'static Runtime, worker: &'static Worker, ready: Rea
                 }
             },
         };
+        worker.set_hasty(ready.hasty.get());
         worker.set_green(ready.head().as_ptr());
         let turn = coroutine.resume();
         worker.set_green(ptr::null());
@@ -97,7 +98,12 @@ fn yielded(runtime: &'static Runtime, worker: &'static Worker, ready: Ready) {
     }
     match worker.processor() {
         // SAFETY: the worker owns its processor.
-        Some(processor) => unsafe { processor.owned(|owned| owned.queue.push(ready)) },
+        Some(processor) => unsafe {
+            processor.owned(|owned| {
+                owned.queue.push(ready);
+                owned.yielded = true;
+            });
+        },
         None => schedule::inject(runtime, ready),
     }
 }

@@ -18,7 +18,7 @@
 //! Touch the slots of an OS thread after a point at which the green thread may have moved: so the frame is popped first, and
 //! the processor is fetched last.
 
-use super::current::{Slots, slots};
+use super::current::{self, Slots, slots};
 use super::monitor;
 use super::status::Leave;
 use super::worker::Worker;
@@ -28,6 +28,7 @@ use crate::primitive::{Ordering, light_fence};
 use core::cell::Cell;
 use core::fmt;
 use core::ptr;
+use std::time::{Duration, Instant};
 
 /// How C is called.
 #[doc(hidden)]
@@ -154,13 +155,32 @@ fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
         }
         let frame = Frame { way, callbacks: slots.callbacks.get(), outer, kept: Cell::new(None) };
         let in_c = InC::push(slots, &frame, outermost);
-        if let (Way::Blocking, Some(worker)) = (way, worker) {
+        let hasty = worker.filter(|worker| way == Way::Call && worker.is_hasty() && hand_off::work_waits(worker));
+        if let Some(worker) = hasty.or(worker.filter(|_| way == Way::Blocking)) {
             hand_off::give_up_processor(worker);
         }
+        let start = hasty.map(|_| Instant::now());
         let result = f();
         drop(in_c);
+        if start.is_some_and(|start| start.elapsed() < SHORT_CALL) {
+            set_running_hasty(false);
+        }
         frame.pass_on(result)
     })
+}
+
+/// A call that is over sooner was not worth a hand-off.
+const SHORT_CALL: Duration = Duration::from_micros(50);
+
+/// Remembers for the running green thread, which may have moved, whether its C calls are long.
+#[inline(never)]
+fn set_running_hasty(hasty: bool) {
+    if let Some(worker) = current::worker()
+        && let Some(green) = worker.green()
+    {
+        green.hasty.set(hasty);
+        worker.set_hasty(hasty);
+    }
 }
 
 /// Moves to a worker without a resident, and calls from there. Never inlined, and it reads no slot itself: it comes back on
@@ -250,6 +270,7 @@ impl Worker {
         // It may also have been given up on purpose, or never been there; only a stay that ended just now has lost one.
         if self.processor().is_some() {
             self.lose_processor();
+            set_running_hasty(true);
         }
         hand_off::fetch_processor();
     }
@@ -298,10 +319,10 @@ fn callback_was_skipped() -> ! {
 /// It is called from within [`in_c`] with [`Way::OnThreadStack`], so that nothing in `f` suspends.
 #[doc(hidden)]
 pub fn on_thread_stack<R>(f: impl FnOnce() -> R + Send) -> R {
-    let (frame, _) = super::current::stack_of_calls();
+    let (frame, _) = current::stack_of_calls();
     // SAFETY: null, or a frame further out on this very stack.
     let outer = unsafe { frame.as_ref() }.map_or(ptr::null(), |frame| frame.outer);
-    let green = super::current::worker().and_then(Worker::green);
+    let green = current::worker().and_then(Worker::green);
     match green {
         // SAFETY: no frame further out has left the green thread's stack; `f` does not suspend, for the innermost frame says so.
         Some(green) if !Frame::any(outer, |way| way == Way::OnThreadStack) => unsafe {

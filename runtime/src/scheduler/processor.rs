@@ -43,6 +43,8 @@ pub(crate) struct Owned {
     pub(crate) stacks: StackCache,
     /// Turns so far: says when the injector comes first.
     pub(crate) tick: u32,
+    /// Whether the last turn ended in a yield: then the injector comes first, too.
+    pub(crate) yielded: bool,
     /// Turns taken from `next` in a row.
     next_in_a_row: u32,
     /// Where the last steal began.
@@ -70,6 +72,7 @@ impl Processor {
                 queue,
                 stacks: StackCache::new(),
                 tick: 0,
+                yielded: false,
                 next_in_a_row: 0,
                 victim: index,
                 searching: false,

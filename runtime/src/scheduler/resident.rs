@@ -29,26 +29,43 @@ use core::ptr::NonNull;
 const EXCLUSIVE: u32 = 1 << 31;
 /// The bit for a worker that owns no processor.
 pub(crate) const NO_PROCESSOR: u32 = 1 << 30;
+/// The bit for a green thread whose last C call lost its processor: see [`Worker::set_hasty`].
+const HASTY: u32 = 1 << 29;
 /// The rest counts interleaved residents.
-const INTERLEAVED: u32 = NO_PROCESSOR - 1;
+const INTERLEAVED: u32 = HASTY - 1;
+/// Residents of either kind.
+const RESIDENTS: u32 = EXCLUSIVE | INTERLEAVED;
 
 impl Worker {
     /// Whether a green thread that is about to call C in `way` must first go to another worker.
     #[inline]
     pub(crate) fn must_move_for(&self, way: Way) -> bool {
-        let residents = self.obstacles.get() & !NO_PROCESSOR;
+        let residents = self.obstacles.get() & RESIDENTS;
         residents != 0 && (residents & EXCLUSIVE != 0 || way != Way::Interleaved)
     }
 
     /// Whether this worker keeps anybody.
     #[inline]
     pub(crate) fn is_host(&self) -> bool {
-        self.obstacles.get() & !NO_PROCESSOR != 0
+        self.obstacles.get() & RESIDENTS != 0
     }
 
     /// Whether it keeps interleaved ones.
     pub(crate) fn keeps_interleaved(&self) -> bool {
         self.obstacles.get() & INTERLEAVED != 0
+    }
+
+    /// Whether the running green thread hands its processor on at once when it calls C and work waits. Its last call was so long
+    /// that the monitor took the processor, so this one may well be, too; a short one makes it patient again.
+    #[inline]
+    pub(crate) fn set_hasty(&self, hasty: bool) {
+        let others = self.obstacles.get() & !HASTY;
+        self.obstacles.set(if hasty { others | HASTY } else { others });
+    }
+
+    /// What [`set_hasty`](Self::set_hasty) has set.
+    pub(crate) fn is_hasty(&self) -> bool {
+        self.obstacles.get() & HASTY != 0
     }
 
     /// A pinned green thread has switched off its stack here.

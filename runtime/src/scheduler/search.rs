@@ -1,6 +1,6 @@
 //! Where a worker looks for the next green thread, in order.
 //!
-//! 1. Every 61st turn: the injector, so that a full run queue starves nobody.
+//! 1. After a yield, and every 61st turn: the injector, so that a full run queue starves nobody.
 //! 2. `next`, then the own run queue.
 //! 3. The injector.
 //! 4. The run queues of the other processors, from a different one each time; and as a last resort their `next`, which
@@ -21,24 +21,24 @@ use crossbeam_deque::Steal;
 /// Rounds over the other processors before a searcher gives up.
 const ROUNDS: usize = 4;
 
-/// Pauses between two rounds: a `next` that outlasts all of them belongs to an owner that is busy with something long.
+/// Spins between two rounds, and between two looks at a `next`.
 const PAUSES: usize = 64;
 
 /// Finds a green thread for `worker`, the owner of `processor`. None: the worker owns no processor any more, or has mail.
 #[inline]
 pub(crate) fn find(runtime: &'static Runtime, worker: &'static Worker, processor: &'static Processor) -> Option<Ready> {
     // SAFETY: the worker owns the processor, and nothing here suspends.
-    let (tick, searching) = unsafe {
+    let (tick, yielded, searching) = unsafe {
         processor.owned(|owned| {
             owned.tick = owned.tick.wrapping_add(1);
-            (owned.tick, owned.searching)
+            (owned.tick, core::mem::take(&mut owned.yielded), owned.searching)
         })
     };
     processor.turns.store(tick, Ordering::Relaxed);
     if searching {
         return search(runtime, worker, processor);
     }
-    if tick.is_multiple_of(INJECTOR_EVERY)
+    if (yielded || tick.is_multiple_of(INJECTOR_EVERY))
         && let Some(ready) = from_injector(runtime, processor)
     {
         return Some(ready);
@@ -176,12 +176,26 @@ fn steal(runtime: &Runtime, processor: &Processor) -> Option<Ready> {
                 }
             }
             if round == ROUNDS - 1
-                && let Some(ready) = victim.take_next()
+                && let Some(ready) = steal_next(victim)
             {
                 return Some(ready);
             }
         }
-        (0..PAUSES).for_each(|_| core::hint::spin_loop());
+        pause();
     }
     None
+}
+
+/// Takes the `next` of an owner that is in a long turn. Two green threads that wake each other by turns are left alone.
+fn steal_next(victim: &Processor) -> Option<Ready> {
+    let turns = victim.turns.load(Ordering::Relaxed);
+    if !victim.has_next() {
+        return None;
+    }
+    pause();
+    if victim.turns.load(Ordering::Relaxed) == turns { victim.take_next() } else { None }
+}
+
+fn pause() {
+    (0..PAUSES).for_each(|_| core::hint::spin_loop());
 }

@@ -278,9 +278,9 @@ fn run_other(runtime: &'static Runtime, worker: &'static Worker) -> bool {
     found.map(|ready| run_found(runtime, worker, ready)).is_some()
 }
 
-/// Runs a resident. In a callback it needs no processor: it counts as in C.
+/// Runs a resident. In a callback it needs no processor, for it counts as in C; with one, whom it wakes runs here, next to it.
 fn run_resident(runtime: &'static Runtime, worker: &'static Worker, ready: Ready) {
-    if worker.processor().is_some() || ready.in_callback.get() || hand_off::fetch_for(worker) {
+    if worker.processor().is_some() || hand_off::fetch_for(worker) || ready.in_callback.get() {
         resume(runtime, worker, ready);
     } else {
         hand_off::await_processor(runtime, ready);

@@ -81,6 +81,8 @@ fn switch_in_callback(green: &Head, frame: *const Frame, callbacks: usize, why: 
     worker.try_leave();
     green.residence.set(residence);
     green.in_callback.set(true);
+    // The call is long because its callback waits, and that holds nobody up.
+    green.hasty.set(false);
     current::set_stack_of_calls(ptr::null(), 0);
     // SAFETY: no frame lies on the worker's stack, so this is the green thread's own.
     unsafe { green.suspender.suspend(why) };
