@@ -117,7 +117,14 @@ struct Helpers {
 impl Tools {
     fn with_helpers() -> (Self, Helpers) {
         let (ask_green, asked) = bounded(1);
-        let green = (0..3).map(|_| spawn({ let asked = asked.clone(); move || answer(&asked) })).collect();
+        let green = (0..3)
+            .map(|_| {
+                spawn({
+                    let asked = asked.clone();
+                    move || answer(&asked)
+                })
+            })
+            .collect();
         let (ask_thread, asked) = unbounded();
         let thread = std::thread::spawn(move || answer(&asked));
         let mut counters = Vec::new();
@@ -238,7 +245,8 @@ impl Actor {
     }
 
     fn calls_c(&mut self, number: c_long) {
-        let chain = Chain { tools: &self.tools, seed: self.random.below(u64::MAX), depth: 0, way: Way::Call, outer: None };
+        let chain =
+            Chain { tools: &self.tools, seed: self.random.below(u64::MAX), depth: 0, way: Way::Call, outer: None };
         let way = Way::ALL[self.random.below(4) as usize];
         match catch_unwind(AssertUnwindSafe(|| chain.called(way).through_c(number))) {
             Ok(answer) => assert_eq!(answer, number),
@@ -331,7 +339,10 @@ extern "C" fn throw_dice_in_callback(chain: &Chain<'_>, number: c_long) -> c_lon
             }
             5 => (0..number % 4).for_each(|_| yield_now()),
             6 => assert_eq!(call_blocking(|| stress_sleep(number % 100)), 1),
-            7 => drop(spawn({ let tools = chain.tools.clone(); move || tools.send(&mut Random::new(number as u64)) })),
+            7 => drop(spawn({
+                let tools = chain.tools.clone();
+                move || tools.send(&mut Random::new(number as u64))
+            })),
             8 if random.below(4) == 0 => {
                 let _asks = AsksWhenDropped(chain.tools, number);
                 resume_unwind(Box::new(MEANT));

@@ -10,7 +10,7 @@ use greenbridge::{Builder, Start, call, run, spawn};
 use std::ffi::{c_long, c_void};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
-use support::{Callback, child, for_c, start_with, thread_count, yield_until};
+use support::{Callback, child, for_c, start_with, thread_count, wait_until, yield_until};
 
 const GREENBRIDGE: Start = Start::by_rust();
 
@@ -24,6 +24,7 @@ fn two_hundred_waiting_callbacks_take_turns_on_few_threads() {
     child("callbacks_wait_on_one_thread").succeeds();
     child("callbacks_wait_on_two_threads").succeeds();
     child("callbacks_wait_on_three_threads_of_two_processors").succeeds();
+    child("callbacks_wait_on_four_threads_of_four_processors").succeeds();
 }
 
 #[test]
@@ -42,6 +43,12 @@ fn callbacks_wait_on_two_threads() {
 #[ignore = "child process"]
 fn callbacks_wait_on_three_threads_of_two_processors() {
     callbacks_wait(2, 3);
+}
+
+#[test]
+#[ignore = "child process"]
+fn callbacks_wait_on_four_threads_of_four_processors() {
+    callbacks_wait(4, 4);
 }
 
 /// How many callbacks wait.
@@ -82,6 +89,39 @@ fn callbacks_wait(processors: usize, max_threads: usize) {
 extern "C" fn receive(received: &Receiver<c_long>, _: c_long) -> c_long {
     WAITING.fetch_add(1, Ordering::AcqRel);
     received.recv().expect("a value for each")
+}
+
+#[test]
+fn work_from_outside_wakes_a_worker_at_the_limit() {
+    child("os_threads_bring_work_at_the_limit").succeeds();
+}
+
+#[test]
+#[ignore = "child process"]
+fn os_threads_bring_work_at_the_limit() {
+    start_with(Builder::new().processors(4).max_threads(4));
+    let (values, received) = bounded(0);
+    // Three of the four workers keep a resident, and sleep as spares or beside a processor.
+    let calls: Vec<_> = (0..3)
+        .map(|_| {
+            let received = received.clone();
+            spawn(move || {
+                let (f, context) = for_c(receive, &received);
+                // SAFETY: C hands the pointer on to `f` and returns after it, while it is borrowed.
+                call(|| unsafe { thread_limit_enter(f, context, 0) })
+            })
+        })
+        .collect();
+    wait_until(|| WAITING.load(Ordering::Acquire) == 3);
+    for round in 0..2000_u64 {
+        let threads = [0, 1, 2].map(|n| spawn(move || n + round));
+        let sum: u64 = threads.into_iter().map(|thread| thread.join().expect("no panic")).sum();
+        assert_eq!(sum, 3 + 3 * round);
+    }
+    for value in 1..=3 {
+        values.send(value).expect("the callbacks wait");
+    }
+    assert_eq!(calls.into_iter().map(|call| call.join().expect("no panic")).sum::<c_long>(), 6);
 }
 
 #[test]

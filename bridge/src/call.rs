@@ -12,7 +12,7 @@
 //! the green threads there is nothing to hand on, and they only keep panics. `docs/which-call.md` helps to choose.
 
 use crate::errno::with_errno;
-use greenbridge_runtime::bridge::{Way, in_c, on_thread_stack};
+use greenbridge_runtime::bridge::{Way, in_c, in_c_slowly, on_thread_stack};
 use std::ffi::c_int;
 
 /// Calls C: `f` does so, and returns what C returned.
@@ -82,7 +82,7 @@ pub fn call_errno<R>(f: impl FnOnce() -> R) -> (R, c_int) {
 /// ```
 #[inline(always)]
 pub fn call_blocking<R>(f: impl FnOnce() -> R) -> R {
-    in_c(Way::Blocking, f)
+    in_c_slowly(Way::Blocking, f)
 }
 
 /// As [`call_blocking`], and returns C's errno beside the result, 0 if C set none.

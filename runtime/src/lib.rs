@@ -30,6 +30,6 @@ pub use wait::block_on::block_on;
 pub mod bridge {
     pub use crate::green::thread::Payload;
     pub use crate::scheduler::current::{Slots, slots};
-    pub use crate::scheduler::in_c::{Way, in_c, keep_panic, on_thread_stack};
+    pub use crate::scheduler::in_c::{Way, in_c, in_c_slowly, keep_panic, on_thread_stack};
     pub use crate::scheduler::runtime::is_started;
 }

@@ -106,14 +106,17 @@ impl Drop for InC<'_> {
         if self.slots.callbacks.get() != self.frame.callbacks {
             callback_was_skipped();
         }
-        self.slots.frame.set(self.frame.outer);
-        if let Some(worker) = self.outermost {
-            worker.leave();
+        match self.outermost {
+            Some(worker) => {
+                self.slots.frame.set(ptr::null());
+                worker.leave();
+            }
+            None => self.slots.frame.set(self.frame.outer),
         }
     }
 }
 
-/// Runs `f` as a C call made in `way`. If a callback panicked in it, that panic goes on here.
+/// Runs `f` as a C call made in `way`, which is not `Blocking`. If a callback panicked in it, that panic goes on here.
 ///
 /// Never inlined: the address of the slots, held over `f`, must not be shared with the caller's own code, which may run on
 /// another OS thread afterwards. Within it the address holds: C frames, and this frame, pin the green thread.
@@ -123,23 +126,45 @@ pub fn in_c<R>(way: Way, f: impl FnOnce() -> R) -> R {
     slots(|slots| {
         // SAFETY: null, or this OS thread's worker, which is never freed.
         match unsafe { slots.worker.get().as_ref() } {
-            Some(worker) if slots.frame.get().is_null() && worker.obstacles.get() == 0 && way != Way::Blocking => {
-                worker.enter();
-                let frame = Frame { way, callbacks: slots.callbacks.get(), outer: ptr::null(), kept: Cell::new(None) };
-                let in_c = InC::push(slots, &frame, Some(worker));
-                let result = f();
-                drop(in_c);
-                frame.pass_on(result)
+            Some(worker) if slots.frame.get().is_null() && worker.obstacles.get() == 0 => {
+                if worker.enter_unwatched() {
+                    return in_c_unwatched(way, f);
+                }
+                outermost(slots, worker, way, f)
             }
             _ => in_c_slowly(way, f),
         }
     })
 }
 
-/// The same where something is in the way: a nested call, a resident, an OS thread that is no worker. Never inlined, as [`in_c`] is not.
+/// The rest of an outermost call, when C has been entered.
+#[inline(always)]
+fn outermost<R>(slots: &Slots, worker: &Worker, way: Way, f: impl FnOnce() -> R) -> R {
+    let frame = Frame { way, callbacks: slots.callbacks.get(), outer: ptr::null(), kept: Cell::new(None) };
+    let in_c = InC::push(slots, &frame, Some(worker));
+    let result = f();
+    drop(in_c);
+    frame.pass_on(result)
+}
+
+/// The same after a wake of the monitor: apart, so that the fast path need not keep its arguments over that call.
 #[cold]
 #[inline(never)]
-fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
+fn in_c_unwatched<R>(way: Way, f: impl FnOnce() -> R) -> R {
+    monitor::wake();
+    slots(|slots| {
+        // SAFETY: this OS thread's worker, which has just entered C.
+        let worker = unsafe { &*slots.worker.get() };
+        outermost(slots, worker, way, f)
+    })
+}
+
+/// The same in any way, and where something is in the way: a nested call, a resident, an OS thread that is no worker. Never inlined, as
+/// [`in_c`] is not.
+#[doc(hidden)]
+#[cold]
+#[inline(never)]
+pub fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
     slots(|slots| {
         let outer = slots.frame.get();
         // SAFETY: null, or this OS thread's worker, which is never freed.
@@ -155,7 +180,7 @@ fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
         }
         let frame = Frame { way, callbacks: slots.callbacks.get(), outer, kept: Cell::new(None) };
         let in_c = InC::push(slots, &frame, outermost);
-        let hasty = worker.filter(|worker| way == Way::Call && worker.is_hasty() && hand_off::work_waits(worker));
+        let hasty = worker.filter(|worker| way == Way::Call && worker.is_hasty() && still_hasty(worker));
         if let Some(worker) = hasty.or(worker.filter(|_| way == Way::Blocking)) {
             hand_off::give_up_processor(worker);
         }
@@ -167,6 +192,15 @@ fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
         }
         frame.pass_on(result)
     })
+}
+
+/// Whether work waits. If not, the running green thread takes the fast path again.
+fn still_hasty(worker: &Worker) -> bool {
+    let hasty = hand_off::work_waits(worker);
+    if !hasty {
+        set_running_hasty(false);
+    }
+    hasty
 }
 
 /// A call that is over sooner was not worth a hand-off.
@@ -245,15 +279,22 @@ impl Slots {
 
 impl Worker {
     /// Enters C with this worker's processor, which it has.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn enter(&self) {
+        if self.enter_unwatched() {
+            monitor::wake();
+        }
+    }
+
+    /// The same; if it says true, the caller wakes the monitor.
+    #[inline(always)]
+    #[must_use]
+    fn enter_unwatched(&self) -> bool {
         let ticket = self.ticket.get().next();
         self.ticket.set(ticket);
         self.status.enter(ticket);
         light_fence();
-        if monitor::ASLEEP.load(Ordering::Relaxed) {
-            monitor::wake();
-        }
+        monitor::ASLEEP.load(Ordering::Relaxed)
     }
 
     /// Leaves C for good: the caller runs Rust code again, and should own a processor.
