@@ -187,12 +187,17 @@ fn a_hundred_thousand_panics_leave_nothing_on_the_stack() {
 #[test]
 #[ignore = "child process"]
 fn a_panic_a_hundred_thousand_times() {
-    panic::set_hook(Box::new(|_| {}));
+    panic::set_hook(Box::new(|panic| {
+        if !panic.payload().is::<Payload>() {
+            eprintln!("{panic}");
+        }
+    }));
     run(|| {
         let first = depth_of_callback();
         for turn in 0..100_000 {
-            let depth = depth_of_callback();
-            assert_eq!(depth, first, "the stack has crept in turn {turn}");
+            // Not every call takes the same path through the runtime. But whatever crept would creep on.
+            let difference = depth_of_callback().abs_diff(first);
+            assert!(difference < 4096, "the stack has crept by {difference} bytes in turn {turn}");
         }
     });
 }

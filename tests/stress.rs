@@ -48,7 +48,7 @@ unsafe extern "C" {
 
 #[test]
 fn everything_at_once_is_done_once_and_ends() {
-    let seeds = std::env::var("GREENBRIDGE_STRESS_SEEDS").map_or(SETTINGS, |text| text.parse().expect("a number"));
+    let seeds = std::env::var("GREENBRIDGE_STRESS_SEEDS").map_or(4 * SETTINGS, |text| text.parse().expect("a number"));
     for seed in 0..seeds {
         let mut child = Process::child("actors_of_one_seed").env("STRESS_SEED", &seed.to_string());
         let mut dice = seed as usize;

@@ -32,7 +32,7 @@
 //! ```
 //!
 //! # Where to go from here
-//! * [`call`] and its sisters, and which one to take: `docs/which-call.md`.
+//! * [`call()`] and its sisters, and which one to take: `docs/which-call.md`.
 //! * [`export`](macro@export), and [`Start`] for libraries: `docs/called-by-c.md`.
 //! * The one unsafe promise, [`Builder::start`]: `docs/safety.md`. [`pin`] for code that cannot keep it.
 //! * [`spawn`], [`channel`], [`block_on`], as in std and tokio.
@@ -44,6 +44,10 @@ mod book {
     mod readme {}
     #[doc = include_str!("../../docs/called-by-c.md")]
     mod called_by_c {}
+    #[doc = include_str!("../../docs/life.md")]
+    mod life {}
+    #[doc = include_str!("../../docs/model.md")]
+    mod model {}
     #[doc = include_str!("../../docs/safety.md")]
     mod safety {}
     #[doc = include_str!("../../docs/which-call.md")]

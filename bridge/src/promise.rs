@@ -81,7 +81,7 @@ impl Start {
     ///
     /// 3. nothing is suspended inside a scoped thread-local, one that is set for the time of a closure and then restored.
     ///
-    /// Such a point is every operation that waits: of a channel, a lock or a socket, `join`, `yield_now`, `park`,
+    /// Such a point is every operation that waits: of a channel, `join`, `yield_now`, `park`,
     /// `block_on`, and a call into C whose callback waits. The chapter `docs/safety.md` says what breaks otherwise and
     /// how to find out whether a crate keeps the promise.
     pub const unsafe fn on_first_entry() -> Self {

@@ -3,10 +3,9 @@
 use crate::green::state::Joiner;
 use crate::green::switch::Suspended;
 use crate::green::thread::{Green, Payload};
-use crate::primitive::Ordering;
+use crate::scheduler::current;
 use crate::scheduler::runtime::{Runtime, runtime};
 use crate::scheduler::schedule::{self, Place};
-use crate::scheduler::{current, wake};
 use crate::wait::park;
 use crate::wait::wait;
 use core::fmt;
@@ -260,15 +259,10 @@ impl Thread {
         matches!(self.0, Inner::Green(_))
     }
 
-    /// Lets its current or next [`park`] return. Several calls before a park count as one.
+    /// Lets its current or next [`park()`] return. Several calls before a park count as one.
     pub fn unpark(&self) {
         match &self.0 {
-            Inner::Green(green) => {
-                // Release: pairs with the Acquire in `park`. The wake is not left out when the token was there: the green thread may be
-                // about to take it.
-                green.permit.store(true, Ordering::Release);
-                wake::wake(green);
-            }
+            Inner::Green(green) => park::give_permit(green),
             Inner::Os(thread) => thread.unpark(),
         }
     }
@@ -293,7 +287,8 @@ pub fn current() -> Thread {
 
 /// Waits until [`Thread::unpark`] is called for the caller; returns at once if that has happened since the last park.
 ///
-/// Unlike `std::thread::park` it does not return early.
+/// On a green thread, unlike `std::thread::park`, it does not return early. On an OS thread that is not the runtime's it is
+/// `std::thread::park`.
 ///
 /// # Blocking
 /// As every wait: see [`JoinHandle::join`].
@@ -315,10 +310,10 @@ pub fn current() -> Thread {
 #[inline(never)]
 #[allow(clippy::disallowed_methods, reason = "off the runtime's own threads, the OS thread is the one that parks")]
 pub fn park() {
-    let Some(head) = park::running() else { return std::thread::park() };
-    // SAFETY: it is running this very function.
-    let green = unsafe { Green::from_running(head) };
-    wait(|_| if green.permit.swap(false, Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending });
+    match park::running() {
+        Some(green) => park::wait_for_permit(green),
+        None => std::thread::park(),
+    }
 }
 
 /// Lets others go first: the caller goes to the back of the run queue. Returns at once if nobody waits for its processor.

@@ -29,7 +29,7 @@
 
 use super::state::State;
 use super::switch::{Coroutine, Suspender};
-use crate::primitive::{AtomicBool, AtomicUsize, Ordering, UnsafeCell, fence};
+use crate::primitive::{AtomicU8, AtomicUsize, Ordering, UnsafeCell, fence};
 use crate::scheduler::worker::Worker;
 use crate::stack::Owner;
 use core::any::Any;
@@ -84,8 +84,8 @@ pub(crate) struct Head {
     pub(crate) hasty: Cell<bool>,
     /// Whether it has waited to move in vain.
     pub(crate) refused: Cell<bool>,
-    /// The token of `unpark`.
-    pub(crate) permit: AtomicBool,
+    /// The permit that `unpark` gives: see `wait/park.rs`.
+    pub(crate) permit: AtomicU8,
     references: AtomicUsize,
     vtable: &'static VTable,
     pub(crate) joiner: UnsafeCell<Option<Waker>>,
@@ -182,7 +182,7 @@ impl Green {
                 in_callback: Cell::new(false),
                 hasty: Cell::new(false),
                 refused: Cell::new(false),
-                permit: AtomicBool::new(false),
+                permit: AtomicU8::new(0),
                 joiner: UnsafeCell::new(None),
                 owner: Owner::new(id, name),
             },

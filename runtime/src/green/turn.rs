@@ -6,7 +6,7 @@
 use super::state::{Finish, Park};
 use super::switch::{Coroutine, Suspended, Turn};
 use super::thread::{Ready, Residence, body};
-use crate::scheduler::runtime::Runtime;
+use crate::scheduler::runtime::{Runtime, is_forked};
 use crate::scheduler::worker::Worker;
 use crate::scheduler::{hand_off, schedule};
 use crate::stack::{Stack, StackError};
@@ -126,6 +126,9 @@ fn settle(worker: &'static Worker, ready: &Ready) {
 /// It has returned: gives its stack back, and wakes its joiner.
 #[inline]
 fn finish(worker: &Worker, ready: Ready) {
+    if is_forked() {
+        ended_in_forked_child(&ready);
+    }
     // SAFETY: whoever holds the `Ready` owns the coroutine.
     if let Some(coroutine) = ready.coroutine.with_mut(|slot| unsafe { (*slot).take() }) {
         let stack: Stack = coroutine.into_stack();
@@ -145,4 +148,14 @@ fn finish(worker: &Worker, ready: Ready) {
         joiner.expect("JOINER is set after the waker is in place").wake();
     }
     ready.release();
+}
+
+/// A green thread has forked, and comes to its end in the child: whoever would join it is in the parent.
+#[cold]
+fn ended_in_forked_child(ready: &Ready) -> ! {
+    eprintln!(
+        "greenbridge: green thread #{} returned in a forked child, where no runtime goes on: in the child, exec a program or exit",
+        ready.owner.id()
+    );
+    std::process::abort();
 }

@@ -1,10 +1,10 @@
-//! The one thread-local of the runtime: where this OS thread stands.
+//! Where this OS thread stands: the one thread-local that the runtime reads across its own suspensions.
 //!
 //! # Why it is read the way it is
 //! LLVM takes the address of a thread-local to be the same throughout a function. A green thread may go on, within one function, on
 //! another OS thread; an address kept across a suspension is then another thread's. So on paths that suspend the slots are read by
 //! functions that are never inlined and return the *value*. (A never-inlined function that returns the *address* is no cure: LLVM
-//! sees that it reads no memory and merges two calls. `tests/thread_local_canary.rs` fails if a compiler breaks this.)
+//! sees that it reads no memory and merges two calls. `tests/migration_canary.rs` fails if a compiler breaks this.)
 //!
 //! [`slots`] gives the address itself, to functions that hold it only while the green thread cannot move: the ways to call C, and
 //! the callback. Each of them is never inlined into a user's function, and says why at its use.

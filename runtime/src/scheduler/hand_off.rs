@@ -15,10 +15,10 @@ use super::idle::Role;
 use super::processor::Processor;
 use super::runtime::{Runtime, runtime};
 use super::worker::Worker;
-use super::{current, schedule};
+use super::{current, monitor, schedule, search};
 use crate::green::switch::Suspended;
-use crate::green::thread::Ready;
-use crate::primitive::Ordering;
+use crate::green::thread::{Head, Ready};
+use crate::primitive::{Ordering, fence};
 use crate::wait::park;
 use core::ptr;
 
@@ -36,10 +36,23 @@ fn start_searcher(runtime: &'static Runtime, index: usize) {
     // SAFETY: taken out of the idle set, so it is the caller's.
     unsafe { processor.owned(|owned| owned.searching = true) };
     if give(runtime, processor).is_err() {
-        // No OS thread is to be had. Those that exist look for work before they sleep; the processor stays idle.
+        // No OS thread is to be had, and the processor stays idle. Others have left their work to this claim, so it is looked for once
+        // more; a worker that becomes spare after that looks, too.
         // SAFETY: still the caller's.
         unsafe { processor.owned(|owned| owned.searching = false) };
         runtime.idle.go_idle(index, Role::Searching);
+        if runtime.spares.has_some() {
+            wake_one_for_work(runtime);
+        }
+    }
+}
+
+/// Wakes a worker if there is work: for a worker that has just become spare while a processor may be idle.
+#[cold]
+pub(crate) fn wake_one_for_work(runtime: &'static Runtime) {
+    fence(Ordering::SeqCst);
+    if runtime.idle.some_idle() && search::has_work_anywhere(runtime) {
+        wake_one(runtime);
     }
 }
 
@@ -49,7 +62,7 @@ pub(crate) struct NoWorker;
 
 /// Gives `processor`, which the caller owns, to a worker: the one that sleeps beside it, or a spare or new one.
 pub(crate) fn give(runtime: &'static Runtime, processor: &'static Processor) -> Result<(), NoWorker> {
-    let sleeper = processor.sleeper.swap(ptr::null_mut(), Ordering::Relaxed);
+    let sleeper = processor.sleeper.swap(ptr::null_mut(), Ordering::AcqRel);
     // SAFETY: null, or a worker; those are never freed.
     if let Some(worker) = unsafe { sleeper.as_ref() } {
         worker.assign(processor);
@@ -62,41 +75,34 @@ pub(crate) fn give(runtime: &'static Runtime, processor: &'static Processor) -> 
 /// Takes an idle processor for a worker that has none, the one of index `preferred` if possible.
 fn take_idle(runtime: &'static Runtime, worker: &'static Worker, preferred: Option<usize>) -> bool {
     let Some(index) = runtime.idle.acquire(preferred) else { return false };
-    let processor = &runtime.processors[index];
-    let sleeper = processor.sleeper.swap(ptr::null_mut(), Ordering::Relaxed);
+    own_idle(runtime, worker, &runtime.processors[index]);
+    true
+}
+
+/// Makes `worker` the owner of a processor that the caller has taken out of the idle set. Whoever sleeps beside it is a spare worker now.
+pub(crate) fn own_idle(runtime: &'static Runtime, worker: &'static Worker, processor: &'static Processor) {
+    let sleeper = processor.sleeper.swap(ptr::null_mut(), Ordering::AcqRel);
     // SAFETY: null, or a worker; those are never freed.
     if let Some(sleeper) = unsafe { sleeper.as_ref() } {
         runtime.spares.join(sleeper);
         sleeper.unpark();
     }
     worker.own(processor);
-    true
 }
 
 /// Takes a worker without residents from its place beside an idle processor, which stays idle: for when no other can be had.
 pub(crate) fn take_sleeper(runtime: &'static Runtime) -> Option<&'static Worker> {
-    let processor = &runtime.processors[runtime.idle.acquire(None)?];
-    let sleeper = processor.sleeper.swap(ptr::null_mut(), Ordering::Relaxed);
-    leave_idle(runtime, processor);
-    // SAFETY: null, or a worker; those are never freed.
-    let sleeper = unsafe { sleeper.as_ref() }?;
-    if sleeper.is_host() {
-        runtime.spares.join(sleeper);
-        sleeper.unpark();
-        return None;
-    }
-    Some(sleeper)
+    runtime.processors.iter().find_map(|processor| {
+        // SAFETY: null, or a worker; those are never freed.
+        let worker = unsafe { processor.sleeper.load(Ordering::Acquire).as_ref() }?;
+        (!worker.is_host() && leave_place(worker, processor)).then_some(worker)
+    })
 }
 
-/// Takes back the idle processor beside which `worker` sleeps, for its resident.
-pub(crate) fn take_back_sleeping(runtime: &Runtime, worker: &'static Worker, processor: &'static Processor) -> bool {
-    if ptr::eq(processor.sleeper.load(Ordering::Relaxed), worker)
-        && runtime.idle.take_back(processor.index, Role::Running)
-    {
-        processor.sleeper.store(ptr::null_mut(), Ordering::Relaxed);
-        return true;
-    }
-    false
+/// Takes `worker` from its place beside `processor`. False: somebody else has.
+pub(crate) fn leave_place(worker: &Worker, processor: &Processor) -> bool {
+    let me = ptr::from_ref(worker).cast_mut();
+    processor.sleeper.compare_exchange(me, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
 }
 
 /// Fetches a processor for the running green thread, whose worker has come back from C without one: an idle one, or by
@@ -109,10 +115,17 @@ pub(crate) fn fetch_processor() {
     if worker.processor().is_some() || take_idle(runtime, worker, None) {
         return;
     }
-    // While it unwinds it must not switch: it goes on without a processor until it next suspends.
-    if worker.green().is_some() && !std::thread::panicking() {
+    if worker.green().is_some_and(|green| may_queue(worker, green)) {
         park::suspend_unpinned(Suspended::Queue);
     }
+    // Else it goes on without a processor, until it next suspends.
+}
+
+/// Whether the running green thread may switch away to queue: not while it unwinds, for std counts panics by OS thread; not over the
+/// frames of a bare C call; and not if a pin keeps it on a worker beside other residents.
+fn may_queue(worker: &Worker, green: &Head) -> bool {
+    let (_, callbacks) = current::stack_of_calls();
+    callbacks == 0 && !std::thread::panicking() && (green.pins.get() == 0 || !worker.is_host())
 }
 
 /// Fetches an idle processor for `worker`, which has none.
@@ -180,7 +193,8 @@ pub(crate) fn give_up_processor(worker: &'static Worker) {
 pub(crate) fn leave_idle(runtime: &'static Runtime, processor: &'static Processor) {
     processor.sleeper.store(ptr::null_mut(), Ordering::Relaxed);
     runtime.idle.go_idle(processor.index, Role::Running);
-    if !runtime.injector.is_empty() || runtime.processors.iter().any(|p| !p.stealer.is_empty()) {
+    monitor::mind_next(runtime);
+    if search::has_work_anywhere(runtime) {
         wake_one(runtime);
     }
 }
@@ -201,6 +215,7 @@ pub(crate) fn move_to_free_worker(runtime: &'static Runtime, worker: &'static Wo
         }
         None => {
             runtime.spares.join(free);
+            free.unpark();
             schedule::inject(runtime, ready);
         }
     }

@@ -68,7 +68,8 @@ impl Frame {
         false
     }
 
-    /// Whether the callbacks on this stack are all covered: each has a C call of ours between it and the next.
+    /// Whether the innermost callback on this stack is covered: no bare C call lies between it and this frame. C further out that was
+    /// called bare stays where it is as long as this frame does.
     pub(crate) fn covers(this: *const Self, callbacks: usize) -> bool {
         // SAFETY: as in `any`.
         match unsafe { this.as_ref() } {
@@ -126,7 +127,7 @@ pub fn in_c<R>(way: Way, f: impl FnOnce() -> R) -> R {
     slots(|slots| {
         // SAFETY: null, or this OS thread's worker, which is never freed.
         match unsafe { slots.worker.get().as_ref() } {
-            Some(worker) if slots.frame.get().is_null() && worker.obstacles.get() == 0 => {
+            Some(worker) if slots.frame.get().is_null() && worker.obstacles.load(Ordering::Relaxed) == 0 => {
                 if worker.enter_unwatched() {
                     return in_c_unwatched(way, f);
                 }

@@ -26,12 +26,14 @@ pub(crate) static WORKERS: Blocked = Blocked(AtomicUsize::new(0));
 pub(crate) static OTHERS: Blocked = Blocked(AtomicUsize::new(0));
 
 impl Blocked {
-    /// Counts the calling OS thread as blocked while `block` runs.
-    pub(crate) fn while_in<R>(&self, block: impl FnOnce() -> R) -> R {
+    /// One more is about to block. It is counted before its last look, so that whoever wakes it finds it counted.
+    pub(crate) fn count_in(&self) {
         self.0.fetch_add(1, Ordering::SeqCst);
-        let result = block();
+    }
+
+    /// One of them has been woken.
+    pub(crate) fn count_out(&self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
-        result
     }
 
     fn count(&self) -> usize {

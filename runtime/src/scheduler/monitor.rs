@@ -9,20 +9,21 @@
 //! | green threads that wait to move, and nobody who could ever make room | refuses them (`limit.rs`) |
 //!
 //! # When it looks
-//! Every 20 us while somebody is in C and work waits, whatever it saw before. (Go's monitor has backed off to 10 ms by then, so that
-//! a green thread behind a long C call waits for 11 ms.) Otherwise it backs off to a millisecond, and when nothing is in C
-//! and nothing is left in `next` it sleeps for good.
+//! Every 20 us while somebody is in C and work waits. Otherwise it backs off to a millisecond, so that is how late its first look at such
+//! a call may be (Go's monitor backs off to 10 ms, and a green thread behind a long C call waits for 11 ms). When nothing is in C and
+//! nothing is left in `next` it sleeps for good.
 //!
 //! # How it is woken
 //! A worker that enters C, and one that fills `next` while a processor is idle, look at [`ASLEEP`] afterwards. That is a store and a
 //! load on one side, and on the other the store of `ASLEEP`, a heavy fence, and another look at everything: one of the two sees
-//! the other. So the fast path of a C call pays one load of a line that is hardly ever written.
+//! the other. So the fast path of a C call pays one load of a line that is hardly ever written. A worker whose processor becomes idle
+//! while another has a `next` looks at `ASLEEP` too: until then that `next` concerned nobody.
 //!
 //! # What it must never do
 //! Run a green thread, or wait for one. Take a processor before there is a worker for it.
 
 use super::processor::Processor;
-use super::runtime::{Runtime, runtime};
+use super::runtime::Runtime;
 use super::status::{Take, Ticket};
 use super::worker::Worker;
 use super::{hand_off, limit};
@@ -58,6 +59,15 @@ pub(crate) fn wake() {
     }
 }
 
+/// A processor has become idle: if another has a `next`, the monitor must watch whether that is left there.
+pub(crate) fn mind_next(runtime: &Runtime) {
+    // Pairs with the light fence in `push`: a `next` that this misses was put there by somebody who sees the idle processor.
+    heavy_fence();
+    if ASLEEP.load(Ordering::Relaxed) && runtime.processors.iter().any(Processor::has_next) {
+        wake();
+    }
+}
+
 /// There is a new spare worker, whose idle time the monitor must keep.
 pub(crate) fn watch_spares() {
     if ASLEEP.load(Ordering::Relaxed) {
@@ -70,7 +80,7 @@ pub(crate) fn start(runtime: &'static Runtime) -> io::Result<()> {
     let parker = Parker::new();
     *lock(&UNPARKER) = Some(parker.unparker().clone());
     let name = format!("{}-mon", runtime.settings.thread_name);
-    std::thread::Builder::new().name(name).stack_size(64 * 1024).spawn(move || main(&parker)).map(drop)
+    std::thread::Builder::new().name(name).stack_size(64 * 1024).spawn(move || main(runtime, &parker)).map(drop)
 }
 
 /// What the monitor remembers of a processor from its last look.
@@ -94,9 +104,8 @@ enum Outlook {
     Pressing,
 }
 
-fn main(parker: &Parker) {
+fn main(runtime: &'static Runtime, parker: &Parker) {
     make_short_sleeps_short();
-    let runtime = runtime();
     let now = Instant::now();
     let mut seen = vec![
         Seen { worker: ptr::null(), ticket: None, since: now, turns: 0, had_next: false };
@@ -177,7 +186,9 @@ fn look(runtime: &'static Runtime, seen: &mut [Seen], now: Instant) -> Outlook {
         if seen.ticket != Some(ticket) || !ptr::eq(seen.worker, worker) {
             (seen.worker, seen.ticket, seen.since) = (worker, Some(ticket), now);
         } else if work_waits && (!worker.keeps_interleaved() || now - seen.since > LONG_IN_C) {
-            take_and_give(runtime, worker, ticket);
+            if !take_and_give(runtime, worker, ticket) {
+                outlook = Outlook::Busy;
+            }
         } else if now - seen.since > LONG_IN_C
             && let Some(processor) = take(worker, ticket)
         {
@@ -198,9 +209,9 @@ fn take(worker: &'static Worker, ticket: Ticket) -> Option<&'static Processor> {
     }
 }
 
-/// Takes a processor, and gives it to a worker that exists before it is taken.
-fn take_and_give(runtime: &'static Runtime, worker: &'static Worker, ticket: Ticket) {
-    let Ok(other) = runtime.spares.find(runtime) else { return };
+/// Takes a processor, and gives it to a worker that exists before it is taken. False: there is none to be had.
+fn take_and_give(runtime: &'static Runtime, worker: &'static Worker, ticket: Ticket) -> bool {
+    let Ok(other) = runtime.spares.find(runtime) else { return false };
     match take(worker, ticket) {
         Some(processor) => other.assign(processor),
         None => {
@@ -208,6 +219,7 @@ fn take_and_give(runtime: &'static Runtime, worker: &'static Worker, ticket: Tic
             other.unpark();
         }
     }
+    true
 }
 
 /// A thread's sleeps are rounded up by 50 us unless it asks for less.

@@ -20,6 +20,7 @@ use super::runtime::runtime;
 use super::worker::Worker;
 use crate::green::switch::Suspended;
 use crate::green::thread::{Green, Head, Residence};
+use crate::primitive::Ordering;
 use crate::wait::park;
 use core::fmt;
 use core::marker::PhantomData;
@@ -40,59 +41,58 @@ impl Worker {
     /// Whether a green thread that is about to call C in `way` must first go to another worker.
     #[inline]
     pub(crate) fn must_move_for(&self, way: Way) -> bool {
-        let residents = self.obstacles.get() & RESIDENTS;
+        let residents = self.obstacles.load(Ordering::Relaxed) & RESIDENTS;
         residents != 0 && (residents & EXCLUSIVE != 0 || way != Way::Interleaved)
     }
 
     /// Whether this worker keeps anybody.
     #[inline]
     pub(crate) fn is_host(&self) -> bool {
-        self.obstacles.get() & RESIDENTS != 0
+        self.obstacles.load(Ordering::Relaxed) & RESIDENTS != 0
     }
 
     /// Whether it keeps interleaved ones.
     pub(crate) fn keeps_interleaved(&self) -> bool {
-        self.obstacles.get() & INTERLEAVED != 0
+        self.obstacles.load(Ordering::Relaxed) & INTERLEAVED != 0
     }
 
     /// Whether the running green thread hands its processor on at once when it calls C and work waits. Its last call was so long
     /// that the monitor took the processor, so this one may well be, too; a short one makes it patient again.
     #[inline]
     pub(crate) fn set_hasty(&self, hasty: bool) {
-        let others = self.obstacles.get() & !HASTY;
-        self.obstacles.set(if hasty { others | HASTY } else { others });
+        self.change_obstacles(|obstacles| if hasty { obstacles | HASTY } else { obstacles & !HASTY });
     }
 
     /// What [`set_hasty`](Self::set_hasty) has set.
     pub(crate) fn is_hasty(&self) -> bool {
-        self.obstacles.get() & HASTY != 0
+        self.obstacles.load(Ordering::Relaxed) & HASTY != 0
     }
 
     /// A pinned green thread has switched off its stack here.
     #[inline]
     pub(crate) fn settle(&self, residence: Residence) {
-        let residents = self.obstacles.get();
-        match residence {
-            Residence::Free => {}
-            Residence::Exclusive => {
-                debug_assert!(!self.is_host(), "an exclusive resident beside others");
-                self.obstacles.set(residents | EXCLUSIVE);
-            }
-            Residence::Interleaved => {
-                debug_assert!(residents & EXCLUSIVE == 0, "an interleaved resident beside an exclusive one");
-                self.obstacles.set(residents + 1);
-            }
-        }
+        debug_assert!(residence != Residence::Exclusive || !self.is_host(), "an exclusive resident beside others");
+        self.change_obstacles(|obstacles| match residence {
+            Residence::Free => obstacles,
+            Residence::Exclusive => obstacles | EXCLUSIVE,
+            Residence::Interleaved => obstacles + 1,
+        });
     }
 
     /// A resident is about to be resumed here.
     #[inline]
     pub(crate) fn unsettle(&self, residence: Residence) {
-        match residence {
-            Residence::Free => {}
-            Residence::Exclusive => self.obstacles.set(self.obstacles.get() & !EXCLUSIVE),
-            Residence::Interleaved => self.obstacles.set(self.obstacles.get() - 1),
-        }
+        self.change_obstacles(|obstacles| match residence {
+            Residence::Free => obstacles,
+            Residence::Exclusive => obstacles & !EXCLUSIVE,
+            Residence::Interleaved => obstacles - 1,
+        });
+    }
+
+    /// For the worker's own OS thread, the only one that writes: hence no read-modify-write.
+    #[inline(always)]
+    pub(crate) fn change_obstacles(&self, change: impl FnOnce(u32) -> u32) {
+        self.obstacles.store(change(self.obstacles.load(Ordering::Relaxed)), Ordering::Relaxed);
     }
 }
 
@@ -111,15 +111,17 @@ pub(crate) fn residence(green: &Head, frame: *const Frame) -> Residence {
 /// Moves the running green thread, which is not pinned, to a worker without residents.
 ///
 /// # Panics
-/// If there can never be one: see `limit.rs`.
+/// If there can never be one: see `limit.rs`. In a callback under a bare C call: its frames must not move.
 #[cold]
 #[inline(never)]
 pub(crate) fn move_away() {
+    let Some(green) = park::running() else { return };
+    if current::stack_of_calls().1 != 0 {
+        park::waiting_under_bare_call();
+    }
     park::suspend_unpinned(Suspended::Move);
-    if park::running().is_some_and(|green| {
-        // SAFETY: it is running this very function.
-        unsafe { green.as_ref() }.refused.replace(false)
-    }) {
+    // SAFETY: it is running this very function.
+    if unsafe { green.as_ref() }.refused.replace(false) {
         no_room();
     }
 }
@@ -172,7 +174,6 @@ pub struct PinGuard {
 pub fn pin() -> PinGuard {
     // After a move the worker is another one, so it is asked for again.
     while let Some(green) = current::worker().and_then(Worker::green) {
-        // Already pinned, or nobody else is here.
         if may_stay(green) {
             green.pins.set(green.pins.get() + 1);
             // SAFETY: it is running, so it is alive.
@@ -184,7 +185,7 @@ pub fn pin() -> PinGuard {
     PinGuard { green: None, not_send: PhantomData }
 }
 
-/// Whether the running green thread may be pinned where it is.
+/// Whether the running green thread may be pinned where it is: it is pinned already, or nobody else is here.
 fn may_stay(green: &Head) -> bool {
     let (frame, _) = current::stack_of_calls();
     green.pins.get() > 0 || !frame.is_null() || !current::worker().is_some_and(Worker::is_host)

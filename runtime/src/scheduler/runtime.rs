@@ -3,9 +3,9 @@
 //! It is made once, by `Builder::start`, and never freed: a pointer to it is good until the process ends.
 
 use super::idle::Idle;
-use super::monitor;
 use super::processor::Processor;
 use super::spare::Spares;
+use super::{current, monitor};
 use crate::builder::StartError;
 use crate::green::thread::Ready;
 use crate::primitive::{self, AtomicBool, AtomicPtr, AtomicU64, Ordering};
@@ -49,16 +49,28 @@ pub(crate) fn runtime() -> &'static Runtime {
     }
 }
 
-#[cold]
-#[inline(never)]
-#[track_caller]
-fn no_runtime() -> ! {
-    if FORKED.load(Ordering::Relaxed) {
+/// # Panics
+/// If this process is a child that was forked from one with a runtime.
+pub(crate) fn refuse_in_forked_child() {
+    if is_forked() {
         panic!(
             "this process was forked from one in which the green-thread runtime runs, and a fork does not copy its OS threads: \
              in the child, exec a program, or fork before the first use"
         );
     }
+}
+
+/// Whether this process is a child that was forked from one with a runtime.
+#[inline]
+pub(crate) fn is_forked() -> bool {
+    FORKED.load(Ordering::Relaxed)
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn no_runtime() -> ! {
+    refuse_in_forked_child();
     panic!(
         "the green-thread runtime has not been started: call `unsafe {{ greenbridge::Builder::new().start() }}` first, \
          once per program"
@@ -87,20 +99,20 @@ pub(crate) fn start(settings: Resolved) -> Result<(), StartError> {
     }));
     stay_loaded();
     stack::install_handler().map_err(|e| StartError::system("install the handler that reports stack overflows", e))?;
-    RUNTIME.store(runtime, Ordering::Release);
-    let started = start_threads(runtime);
-    if started.is_err() {
-        RUNTIME.store(ptr::null_mut(), Ordering::Release);
-    }
-    started
+    start_threads(runtime)
 }
 
 /// Starts the monitor and the first worker; the others start as there is work for them.
 fn start_threads(runtime: &'static Runtime) -> Result<(), StartError> {
     at_fork_in_child().map_err(|e| StartError::system("register what a forked child must know", e))?;
     let worker = runtime.spares.start_first(runtime).map_err(StartError::no_thread)?;
+    if let Err(error) = monitor::start(runtime) {
+        worker.retire();
+        return Err(StartError::no_thread(error));
+    }
+    // Nobody else knows the runtime yet, so the idle set is as it was made.
     let index = runtime.idle.acquire(Some(0)).expect("a new runtime has idle processors");
-    monitor::start(runtime).map_err(StartError::no_thread)?;
+    RUNTIME.store(ptr::from_ref(runtime).cast_mut(), Ordering::Release);
     worker.assign(&runtime.processors[index]);
     Ok(())
 }
@@ -121,8 +133,10 @@ fn at_fork_in_child() -> std::io::Result<()> {
     extern "C" fn child() {
         FORKED.store(true, Ordering::Relaxed);
         RUNTIME.store(ptr::null_mut(), Ordering::Release);
+        // The one OS thread of the child goes on as an ordinary one, though on a green thread's stack it may be.
+        current::cease_to_be_worker();
     }
-    // SAFETY: the handler only stores to two atomics.
+    // SAFETY: the handler only stores to two atomics, and to a thread-local that needs no set-up.
     match unsafe { libc::pthread_atfork(None, None, Some(child)) } {
         0 => Ok(()),
         error => Err(std::io::Error::from_raw_os_error(error)),

@@ -60,11 +60,10 @@ pub(crate) fn push(runtime: &'static Runtime, processor: &Processor, ready: Read
         Place::Next => {
             let displaced = processor.put_next(ready);
             if displaced.is_none() {
-                if runtime.idle.some_idle() {
-                    light_fence();
-                    if monitor::ASLEEP.load(Ordering::Relaxed) {
-                        monitor::wake();
-                    }
+                // Pairs with the heavy fences of the monitor, and of a worker whose processor becomes idle.
+                light_fence();
+                if runtime.idle.some_idle() && monitor::ASLEEP.load(Ordering::Relaxed) {
+                    monitor::wake();
                 }
                 return;
             }

@@ -8,11 +8,11 @@
 //!
 //! A worker that finds nothing announces that its processor is idle, looks everywhere once more, and gives up (`idle.rs`).
 
-use super::hand_off;
 use super::idle::{Role, Stopped};
 use super::processor::{INJECTOR_EVERY, Processor};
 use super::runtime::Runtime;
 use super::worker::Worker;
+use super::{hand_off, monitor};
 use crate::green::thread::Ready;
 use crate::primitive::Ordering;
 use core::ptr;
@@ -97,33 +97,44 @@ fn give_up(
 ) -> Option<Ready> {
     worker.disown();
     worker.beside.set(Some(processor));
-    processor.sleeper.store(ptr::from_ref(worker).cast_mut(), Ordering::Relaxed);
+    processor.sleeper.store(ptr::from_ref(worker).cast_mut(), Ordering::Release);
     runtime.idle.go_idle(processor.index, was);
+    monitor::mind_next(runtime);
     let work = has_work_anywhere(runtime);
     let admits = runtime.spares.some_wait_to_move() && !worker.is_host();
-    let role = if work { Role::Searching } else { Role::Running };
-    if (work || admits) && runtime.idle.take_back(processor.index, role) {
+    // Whoever takes the worker from its place beside the processor gives it another; only if that is this worker, it may look further.
+    if (work || admits) && hand_off::leave_place(worker, processor) {
         worker.beside.set(None);
-        processor.sleeper.store(ptr::null_mut(), Ordering::Relaxed);
-        worker.own(processor);
-        if !work {
+        if runtime.idle.take_back(processor.index, if work { Role::Searching } else { Role::Running }) {
+            hand_off::own_idle(runtime, worker, processor);
+            if work {
+                set_searching(processor, true);
+                return search(runtime, worker, processor);
+            }
             runtime.spares.admit(worker);
             return None;
         }
-        set_searching(processor, true);
-        return search(runtime, worker, processor);
     }
     if work {
-        // A worker back from C has the processor, and may be busy with what it brought: whoever made the work has left it to this one.
+        // Somebody else has the processor, and may be busy with what it brought: whoever made the work has left it to this worker.
         hand_off::wake_one(runtime);
     }
     None
 }
 
 /// Whether any queue has something: the re-check of the idle protocol. `next` does not count: it is its owner's, who runs it after
-/// the present turn, and the monitor calls a searcher if that turn is long.
-fn has_work_anywhere(runtime: &Runtime) -> bool {
+/// the present turn, and the monitor, which `mind_next` keeps awake, calls a searcher if that turn is long.
+pub(crate) fn has_work_anywhere(runtime: &Runtime) -> bool {
     !runtime.injector.is_empty() || runtime.processors.iter().any(|p| !p.stealer.is_empty())
+}
+
+/// A worker that was woken as a searcher has something else to run first: it does not count as one any more.
+pub(crate) fn stop_searching(runtime: &'static Runtime, processor: &Processor) {
+    // SAFETY: the caller is the owner.
+    let was_searching = unsafe { processor.owned(|owned| core::mem::take(&mut owned.searching)) };
+    if was_searching && runtime.idle.stop_search() == Stopped::MustWakeOne {
+        hand_off::wake_one(runtime);
+    }
 }
 
 fn set_searching(processor: &Processor, searching: bool) {

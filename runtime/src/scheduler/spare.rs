@@ -60,14 +60,31 @@ impl Spares {
         }
     }
 
-    /// Puts a worker without a processor here.
+    /// Puts a worker without a processor here. If it is free, those that wait to move come to it first. Unless it is the caller, the
+    /// caller unparks it afterwards.
     pub(crate) fn join(&self, worker: &'static Worker) {
         let spare = Spare { worker, since: Instant::now() };
-        let mut list = lock(&self.list);
-        let place = if worker.is_host() { &mut list.hosts } else { &mut list.free };
-        place.push(spare);
-        drop(list);
+        loop {
+            let mut list = lock(&self.list);
+            if worker.is_host() {
+                list.hosts.push(spare);
+                break;
+            }
+            // Under the same lock as the push: whoever comes to wait after this finds the worker here.
+            let Some(guest) = list.next_mover(&self.waiting) else {
+                list.free.push(spare);
+                break;
+            };
+            drop(list);
+            invite(worker, guest);
+        }
         monitor::watch_spares();
+    }
+
+    /// Whether any worker is here.
+    pub(crate) fn has_some(&self) -> bool {
+        let list = lock(&self.list);
+        !(list.free.is_empty() && list.hosts.is_empty())
     }
 
     /// Takes that very worker out, if it is here.
@@ -76,7 +93,7 @@ impl Spares {
         let List { free, hosts, .. } = &mut *list;
         for place in [free, hosts] {
             if let Some(at) = place.iter().position(|spare| ptr::eq(spare.worker, worker)) {
-                place.swap_remove(at);
+                place.remove(at);
                 return true;
             }
         }
@@ -110,7 +127,7 @@ impl Spares {
             Ok(()) => Some(worker),
             Err(_) => {
                 lock(&self.list).end(worker);
-                None
+                hand_off::take_sleeper(runtime)
             }
         }
     }
@@ -139,6 +156,11 @@ impl Spares {
         drop(list);
         retired.iter().for_each(|worker| worker.retire());
         next
+    }
+
+    /// One that was told to end has mail, and stays.
+    pub(crate) fn unretire(&self) {
+        lock(&self.list).threads += 1;
     }
 
     /// The OS thread of `worker` is about to end.
@@ -187,7 +209,7 @@ impl Spares {
         fence(Ordering::SeqCst);
         if let Some(worker) = self.find_free(runtime) {
             self.join(worker);
-            self.admit(worker);
+            worker.unpark();
         }
     }
 
@@ -201,20 +223,27 @@ impl Spares {
 
     #[cold]
     fn admit_one(&self, worker: &'static Worker) {
-        let ready = {
-            let mut list = lock(&self.list);
-            let ready = list.movers.pop_front();
-            self.waiting.store(list.movers.len(), Ordering::Relaxed);
-            ready
-        };
-        if let Some(ready) = ready {
-            ready.home.set(Some(worker));
-            schedule::deliver(worker, ready);
+        let guest = lock(&self.list).next_mover(&self.waiting);
+        if let Some(guest) = guest {
+            invite(worker, guest);
         }
     }
 }
 
+/// Lets one that waits to move come to `worker`.
+fn invite(worker: &'static Worker, guest: Ready) {
+    guest.home.set(Some(worker));
+    schedule::deliver(worker, guest);
+}
+
 impl List {
+    /// The first of those that wait to move.
+    fn next_mover(&mut self, waiting: &AtomicUsize) -> Option<Ready> {
+        let mover = self.movers.pop_front();
+        waiting.store(self.movers.len(), Ordering::Relaxed);
+        mover
+    }
+
     /// A worker for a new OS thread.
     fn reserve(&mut self) -> &'static Worker {
         self.threads += 1;
@@ -234,7 +263,7 @@ impl List {
 /// Starts the OS thread of `worker`, which sleeps until it is given a processor.
 fn start(runtime: &'static Runtime, worker: &'static Worker) -> io::Result<()> {
     let name = format!("{}-{}", runtime.settings.thread_name, worker.index);
-    std::thread::Builder::new().name(name).spawn(move || worker::main(worker)).map(drop)
+    std::thread::Builder::new().name(name).spawn(move || worker::main(runtime, worker)).map(drop)
 }
 
 impl fmt::Debug for Spares {

@@ -2,20 +2,22 @@
 //!
 //! # Who may touch which field, and when
 //! * `processor`: the worker; after a take also the monitor, which reads it.
-//! * `ticket`, `obstacles`, `green`, `beside`, `ringing`, `others_first`: the worker's own OS thread.
+//! * `ticket`, `green`, `beside`, `ringing`, `others_first`: the worker's own OS thread.
+//! * `obstacles`: written by the worker's own OS thread; others read a moment's truth, or, of a sleeping worker, the truth.
 //! * `status`, `inbox`, `pinned`, `assigned`, `unparker`: everyone.
 //! * `parker`: the worker's own OS thread.
 //!
 //! A `Worker` outlives its OS thread: when that ends, `spare.rs` keeps it for the next one, so a pointer to it is good forever.
 
+use super::idle::Role;
 use super::inbox::{Inbox, Sleep};
 use super::processor::Processor;
-use super::runtime::{Runtime, runtime};
+use super::runtime::Runtime;
 use super::status::{Status, Ticket};
 use super::{current, hand_off, resident, search};
-use crate::green::thread::{Head, Ready};
+use crate::green::thread::{Head, Ready, Residence};
 use crate::green::turn;
-use crate::primitive::{AtomicPtr, Ordering, UnsafeCell};
+use crate::primitive::{AtomicPtr, AtomicU32, Ordering, UnsafeCell};
 use crate::stack::AlternateStack;
 use core::cell::Cell;
 use core::fmt;
@@ -35,7 +37,7 @@ pub(crate) struct Worker {
     green: Cell<*const Head>,
     /// Pinned green threads that are suspended here, and whether there is a processor: see `resident.rs`. 0: nothing is in the way of
     /// a C call.
-    pub(crate) obstacles: Cell<u32>,
+    pub(crate) obstacles: AtomicU32,
     pub(crate) inbox: Inbox<Head>,
     /// Interleaved residents that are ready.
     pub(crate) pinned: Injector<Ready>,
@@ -66,7 +68,7 @@ impl Worker {
             ticket: Cell::new(Ticket::FIRST),
             status: Status::new(),
             green: Cell::new(ptr::null()),
-            obstacles: Cell::new(resident::NO_PROCESSOR),
+            obstacles: AtomicU32::new(resident::NO_PROCESSOR),
             inbox: Inbox::new(),
             pinned: Injector::new(),
             ringing: Cell::new(false),
@@ -89,13 +91,13 @@ impl Worker {
     pub(crate) fn own(&self, processor: &'static Processor) {
         processor.worker.store(ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
         self.processor.store(ptr::from_ref(processor).cast_mut(), Ordering::Relaxed);
-        self.obstacles.set(self.obstacles.get() & !resident::NO_PROCESSOR);
+        self.change_obstacles(|obstacles| obstacles & !resident::NO_PROCESSOR);
     }
 
     /// The worker's processor has been taken while it was in C.
     pub(crate) fn lose_processor(&self) {
         self.processor.store(ptr::null_mut(), Ordering::Relaxed);
-        self.obstacles.set(self.obstacles.get() | resident::NO_PROCESSOR);
+        self.change_obstacles(|obstacles| obstacles | resident::NO_PROCESSOR);
     }
 
     /// The worker gives up what it owns. The caller passes it on.
@@ -228,12 +230,11 @@ enum Rest {
 }
 
 /// The body of a worker's OS thread.
-pub(crate) fn main(worker: &'static Worker) {
+pub(crate) fn main(runtime: &'static Runtime, worker: &'static Worker) {
     current::become_worker(worker);
     let _alternate_stack = AlternateStack::install().inspect_err(|error| {
         eprintln!("greenbridge: a stack overflow on this OS thread will be a bare SIGSEGV, for it has no alternate signal stack: {error}");
     });
-    let runtime = runtime();
     // Ends the process rather than the OS thread if a panic gets here: the processor would be lost.
     let abort = AbortOnUnwind;
     // Whoever starts an OS thread gives it a processor, or puts it among the spare workers.
@@ -254,6 +255,9 @@ pub(crate) fn main(worker: &'static Worker) {
 fn run_one(runtime: &'static Runtime, worker: &'static Worker) -> bool {
     // A resident that is ready goes first, but after its turn somebody else does: one that yields in a callback lets others run.
     if worker.has_mail() {
+        if let Some(processor) = worker.processor() {
+            search::stop_searching(runtime, processor);
+        }
         if (!worker.others_first.replace(false) || !run_other(runtime, worker))
             && let Some(ready) = worker.next_resident()
         {
@@ -283,6 +287,10 @@ fn run_resident(runtime: &'static Runtime, worker: &'static Worker, ready: Ready
     if worker.processor().is_some() || hand_off::fetch_for(worker) || ready.in_callback.get() {
         resume(runtime, worker, ready);
     } else {
+        if ready.residence.get() == Residence::Free {
+            // A guest that is not pinned yet need not wait for this very worker.
+            ready.home.set(None);
+        }
         hand_off::await_processor(runtime, ready);
     }
 }
@@ -311,9 +319,7 @@ fn rest(runtime: &'static Runtime, worker: &'static Worker, place: Place) -> Res
     debug_assert!(worker.processor().is_none());
     if let Place::Spare = place {
         runtime.spares.join(worker);
-        if !worker.is_host() {
-            runtime.spares.admit(worker);
-        }
+        hand_off::wake_one_for_work(runtime);
     }
     loop {
         if !worker.is_assigned() && worker.inbox.sleep() == Sleep::MayPark {
@@ -325,7 +331,11 @@ fn rest(runtime: &'static Runtime, worker: &'static Worker, place: Place) -> Res
                 worker.own(processor);
                 return Rest::Look;
             }
-            Some(Assigned::Retirement) => return Rest::End,
+            Some(Assigned::Retirement) if !worker.has_mail() => return Rest::End,
+            Some(Assigned::Retirement) => {
+                runtime.spares.unretire();
+                return Rest::Look;
+            }
             None => {}
         }
         if worker.has_mail() {
@@ -333,9 +343,12 @@ fn rest(runtime: &'static Runtime, worker: &'static Worker, place: Place) -> Res
                 return Rest::Look;
             }
             if let Place::Beside(processor) = place
-                && hand_off::take_back_sleeping(runtime, worker, processor)
+                && hand_off::leave_place(worker, processor)
             {
-                worker.own(processor);
+                // Nobody else takes it from there any more. With the processor or, if that has gone, without: its resident is ready.
+                if runtime.idle.take_back(processor.index, Role::Running) {
+                    hand_off::own_idle(runtime, worker, processor);
+                }
                 return Rest::Look;
             }
             // Somebody has taken it from its place, and either gives it a processor or puts it among the spare workers; both

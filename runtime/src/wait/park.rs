@@ -13,10 +13,11 @@
 //! Hold anything that belongs to the OS thread over a switch, unless the green thread is pinned.
 
 use crate::green::switch::Suspended;
-use crate::green::thread::{Head, Residence};
-use crate::scheduler::current;
+use crate::green::thread::{Green, Head, Residence};
+use crate::primitive::{AtomicBool, Mutex, Ordering, lock};
 use crate::scheduler::in_c::{Frame, Way};
-use crate::scheduler::{hand_off, limit, resident};
+use crate::scheduler::worker::Worker;
+use crate::scheduler::{current, hand_off, limit, resident, runtime, wake};
 use core::ptr::{self, NonNull};
 use core::task::{Context, Poll, Waker};
 use crossbeam_utils::sync::{Parker, Unparker};
@@ -55,6 +56,10 @@ pub(crate) fn switch(green: NonNull<Head>, why: Suspended) -> Switched {
         return Switched::MustBlock;
     }
     if green.pins.get() > 0 {
+        // A pin made in a callback may outlive the interleaved call, on a worker that keeps others.
+        if current::worker().is_some_and(Worker::is_host) {
+            return Switched::MustBlock;
+        }
         green.residence.set(Residence::Exclusive);
     }
     // SAFETY: no frame of ours, so this is the green thread's own stack.
@@ -111,39 +116,129 @@ pub(crate) fn suspend_unpinned(why: Suspended) {
     unsafe { green.suspender.suspend(why) };
 }
 
+/// Parks the running green thread until its permit is given, and takes the permit.
+pub(crate) fn wait_for_permit(green: NonNull<Head>) {
+    // SAFETY: it is running this very function.
+    let head = unsafe { green.as_ref() };
+    while head.permit.swap(NO_PERMIT, Ordering::Acquire) != PERMIT {
+        if head.state.take_notification() {
+            continue;
+        }
+        match switch(green, Suspended::Park) {
+            Switched::Resumed => {}
+            Switched::MustBlock => return block_for_permit(head),
+            Switched::MayNot => waiting_under_bare_call(),
+        }
+    }
+}
+
+/// Gives the permit of `green`, and wakes it.
+pub(crate) fn give_permit(green: &Green) {
+    // Release: pairs with the Acquire in `wait_for_permit`. The wake is not left out when the permit was there: the green thread may be
+    // about to take it.
+    if green.permit.swap(PERMIT, Ordering::AcqRel) == BLOCKED {
+        let key = ptr::from_ref::<Head>(green).addr();
+        if let Some((_, waker)) = lock(&BLOCKED_FOR_PERMIT).iter().find(|(blocked, _)| *blocked == key) {
+            waker.wake_by_ref();
+        }
+    } else {
+        wake::wake(green);
+    }
+}
+
+/// No permit.
+const NO_PERMIT: u8 = 0;
+/// The next `park` returns.
+const PERMIT: u8 = 1;
+/// None, and the green thread blocks its OS thread for one: it is in the list.
+const BLOCKED: u8 = 2;
+
+/// The green threads that block for their permit: rare, so a list will do.
+static BLOCKED_FOR_PERMIT: Mutex<Vec<(usize, Waker)>> = Mutex::new(Vec::new());
+
+#[cold]
+fn block_for_permit(green: &Head) {
+    let key = ptr::from_ref(green).addr();
+    wait_on_thread(|context| {
+        let mut list = lock(&BLOCKED_FOR_PERMIT);
+        list.retain(|(blocked, _)| *blocked != key);
+        if green.permit.compare_exchange(NO_PERMIT, BLOCKED, Ordering::AcqRel, Ordering::Acquire) == Err(PERMIT) {
+            green.permit.store(NO_PERMIT, Ordering::Relaxed);
+            return Poll::Ready(());
+        }
+        list.push((key, context.waker().clone()));
+        Poll::Pending
+    });
+}
+
 /// Wakes an OS thread that waits.
-struct ThreadWaker(Unparker);
+struct ThreadWaker {
+    unparker: Unparker,
+    /// Whether the OS thread is counted in `blocked`: whoever wakes it counts it out first, so that nobody who has been called is
+    /// counted.
+    is_counted: AtomicBool,
+    blocked: &'static limit::Blocked,
+}
+
+impl ThreadWaker {
+    fn count_in(&self) {
+        self.blocked.count_in();
+        self.is_counted.store(true, Ordering::SeqCst);
+    }
+
+    fn count_out(&self) {
+        if self.is_counted.swap(false, Ordering::SeqCst) {
+            self.blocked.count_out();
+        }
+    }
+}
 
 impl Wake for ThreadWaker {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
+        self.count_out();
+        self.unparker.unpark();
     }
 }
 
 /// Waits by blocking the OS thread. A worker hands its processor on first.
+///
+/// # Panics
+/// In a child that was forked from a process with a runtime, if it would have to wait: nobody is there to wake it.
 #[cold]
 #[inline(never)]
 pub(crate) fn wait_on_thread<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
     if let Poll::Ready(value) = poll(&mut Context::from_waker(Waker::noop())) {
         return value;
     }
+    runtime::refuse_in_forked_child();
     let parker = Parker::new();
-    let waker = Waker::from(Arc::new(ThreadWaker(parker.unparker().clone())));
+    let worker = current::worker();
+    let thread = Arc::new(ThreadWaker {
+        unparker: parker.unparker().clone(),
+        is_counted: AtomicBool::new(false),
+        blocked: if worker.is_some() { &limit::WORKERS } else { &limit::OTHERS },
+    });
+    let waker = Waker::from(Arc::clone(&thread));
     let mut context = Context::from_waker(&waker);
+    // In C before this, the worker stays in C, with or without a processor.
+    let was_in_c = worker.is_some_and(|worker| worker.status.is_entered());
     loop {
+        thread.count_in();
         if let Poll::Ready(value) = poll(&mut context) {
+            thread.count_out();
             return value;
         }
-        match current::worker() {
-            Some(worker) => {
-                hand_off::give_up_processor(worker);
-                limit::WORKERS.while_in(|| parker.park());
-            }
-            None => limit::OTHERS.while_in(|| parker.park()),
+        if let Some(worker) = worker {
+            hand_off::give_up_processor(worker);
+        }
+        parker.park();
+        thread.count_out();
+        if let Some(worker) = worker.filter(|_| !was_in_c) {
+            worker.try_leave();
         }
     }
 }

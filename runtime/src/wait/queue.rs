@@ -17,7 +17,7 @@
 //! |---|---|---|---|
 //! | [`WaitQueue::enqueue`] | the waiter, in the critical section that found the condition false | idle, queued | Relaxed |
 //! | [`WaitQueue::serve`] | who made the condition true for one waiter | queued, served | Release, its last touch |
-//! | [`WaitQueue::give_up`] | the waiter, at its deadline or when its future is dropped | queued, idle | Relaxed |
+//! | [`WaitQueue::give_up`] | the waiter, when it no longer wants to wait: its future is dropped | queued, idle | Relaxed |
 //! | [`Waiter::is_served`] | the waiter, *without* the lock | reads | Acquire, pairs with `serve` |
 //!
 //! Serving may fill the waiter's *slot*: a value to receive, or take one from it: a value sent. So a channel hands a value over
@@ -35,7 +35,8 @@
 //! links and the waker (moved out before): that is (3). The waker is called after the lock is released, and is owned by the caller.
 //!
 //! # What it must never do
-//! Call a waker, or drop a value of the user's: both would run foreign code under the lock.
+//! Call or drop a waker, or drop a value of the user's: that would run foreign code under the lock. (A waker is cloned under it, by the
+//! caller of `enqueue`: a `clone` that used the object it waits for would be caught by no executor either.)
 //!
 //! Model: `tests/models/tests/queue.rs`; its mutants: `tests/models/mutants/queue.rs`.
 
@@ -90,10 +91,11 @@ impl<S> Waiter<S> {
         self.state.load(Ordering::Acquire) == SERVED
     }
 
-    /// Whether the waiter is in a queue. The answer holds only under the queue's lock.
+    /// Whether the waiter is in a queue. Yes holds only under the queue's lock. No is for good, and then what was done to the slot
+    /// came before: Acquire, pairs with `serve`.
     #[inline]
     pub(crate) fn is_queued(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == QUEUED
+        self.state.load(Ordering::Acquire) == QUEUED
     }
 
     /// The slot of a waiter that is not queued.
@@ -114,7 +116,8 @@ impl<S> Waiter<S> {
 impl<S> Drop for Waiter<S> {
     fn drop(&mut self) {
         // A queued waiter that goes away would leave a dangling link: whoever owns it must give up first.
-        if self.state.load(Ordering::Relaxed) == QUEUED {
+        // Acquire: the slot is about to be dropped, and `serve` may have emptied it.
+        if self.state.load(Ordering::Acquire) == QUEUED {
             abort_on_queued_drop();
         }
     }
