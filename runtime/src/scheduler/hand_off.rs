@@ -72,9 +72,9 @@ pub(crate) fn give(runtime: &'static Runtime, processor: &'static Processor) -> 
     Ok(())
 }
 
-/// Takes an idle processor for a worker that has none, the one of index `preferred` if possible.
-fn take_idle(runtime: &'static Runtime, worker: &'static Worker, preferred: Option<usize>) -> bool {
-    let Some(index) = runtime.idle.acquire(preferred) else { return false };
+/// Fetches an idle processor for `worker`, which has none: its last one if that is idle.
+pub(crate) fn fetch_idle(runtime: &'static Runtime, worker: &'static Worker) -> bool {
+    let Some(index) = runtime.idle.acquire(Some(worker.last.get())) else { return false };
     own_idle(runtime, worker, &runtime.processors[index]);
     true
 }
@@ -112,7 +112,7 @@ pub(crate) fn leave_place(worker: &Worker, processor: &Processor) -> bool {
 pub(crate) fn fetch_processor() {
     let Some(worker) = current::worker() else { return };
     let runtime = runtime();
-    if worker.processor().is_some() || take_idle(runtime, worker, None) {
+    if worker.processor().is_some() || fetch_idle(runtime, worker) {
         return;
     }
     if worker.green().is_some_and(|green| may_queue(worker, green)) {
@@ -126,11 +126,6 @@ pub(crate) fn fetch_processor() {
 fn may_queue(worker: &Worker, green: &Head) -> bool {
     let (_, callbacks) = current::stack_of_calls();
     callbacks == 0 && !std::thread::panicking() && (green.pins.get() == 0 || !worker.is_host())
-}
-
-/// Fetches an idle processor for `worker`, which has none.
-pub(crate) fn fetch_for(worker: &'static Worker) -> bool {
-    take_idle(runtime(), worker, None)
 }
 
 /// A pinned green thread is ready, needs a processor, and its worker could not get one: it queues, and whoever finds it in the

@@ -2,7 +2,7 @@
 //!
 //! # Who may touch which field, and when
 //! * `processor`: the worker; after a take also the monitor, which reads it.
-//! * `ticket`, `green`, `beside`, `ringing`, `others_first`: the worker's own OS thread.
+//! * `last`, `ticket`, `green`, `beside`, `ringing`, `others_first`: the worker's own OS thread.
 //! * `obstacles`: written by the worker's own OS thread; others read a moment's truth, or, of a sleeping worker, the truth.
 //! * `status`, `inbox`, `pinned`, `assigned`, `unparker`: everyone.
 //! * `parker`: the worker's own OS thread.
@@ -30,6 +30,8 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     /// The processor that it owns; null if it has none.
     pub(crate) processor: AtomicPtr<Processor>,
+    /// The index of the processor that it owned last.
+    pub(crate) last: Cell<usize>,
     /// The last stay in C.
     pub(crate) ticket: Cell<Ticket>,
     pub(crate) status: Status,
@@ -65,6 +67,7 @@ impl Worker {
         Self {
             index,
             processor: AtomicPtr::new(ptr::null_mut()),
+            last: Cell::new(0),
             ticket: Cell::new(Ticket::FIRST),
             status: Status::new(),
             green: Cell::new(ptr::null()),
@@ -90,6 +93,7 @@ impl Worker {
     /// Makes this worker the owner of `processor`, which nobody owns.
     pub(crate) fn own(&self, processor: &'static Processor) {
         processor.worker.store(ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
+        self.last.set(processor.index);
         self.processor.store(ptr::from_ref(processor).cast_mut(), Ordering::Relaxed);
         self.change_obstacles(|obstacles| obstacles & !resident::NO_PROCESSOR);
     }
@@ -284,7 +288,7 @@ fn run_other(runtime: &'static Runtime, worker: &'static Worker) -> bool {
 
 /// Runs a resident. In a callback it needs no processor, for it counts as in C; with one, whom it wakes runs here, next to it.
 fn run_resident(runtime: &'static Runtime, worker: &'static Worker, ready: Ready) {
-    if worker.processor().is_some() || hand_off::fetch_for(worker) || ready.in_callback.get() {
+    if worker.processor().is_some() || hand_off::fetch_idle(runtime, worker) || ready.in_callback.get() {
         resume(runtime, worker, ready);
     } else {
         if ready.residence.get() == Residence::Free {
