@@ -7,7 +7,8 @@
 pub use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 pub use std::sync::{Condvar, Mutex, MutexGuard};
 
-use std::sync::PoisonError;
+use crossbeam_utils::Backoff;
+use std::sync::{PoisonError, TryLockError};
 
 /// A cell in the shape of loom's: the pointer is lent to a closure, so that a model sees when an access begins and ends.
 #[derive(Debug)]
@@ -36,6 +37,29 @@ impl<T> UnsafeCell<T> {
 #[inline]
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks `mutex` as [`lock`] does, and spins for a while before it blocks: for critical sections of a few instructions that
+/// several OS threads enter all the time. std's lock spins only until the first one blocks, and from then on everybody does.
+#[inline]
+pub fn lock_briefly<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    match mutex.try_lock() {
+        Ok(guard) => guard,
+        Err(_) => lock_contended(mutex),
+    }
+}
+
+#[cold]
+fn lock_contended<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    let backoff = Backoff::new();
+    while !backoff.is_completed() {
+        match mutex.try_lock() {
+            Ok(guard) => return guard,
+            Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => backoff.snooze(),
+        }
+    }
+    lock(mutex)
 }
 
 /// Waits on `condvar`; like [`lock`], it ignores poison.

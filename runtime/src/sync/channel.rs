@@ -22,7 +22,7 @@
 //! # Ok::<(), greenbridge_runtime::StartError>(())
 //! ```
 
-use crate::primitive::{AtomicUsize, Mutex, MutexGuard, Ordering, lock};
+use crate::primitive::{AtomicUsize, Mutex, MutexGuard, Ordering, lock_briefly};
 use crate::wait::queue::{GaveUp, WaitQueue, Waiter};
 use crate::wait::wait;
 use core::fmt;
@@ -112,7 +112,7 @@ impl<T> State<T> {
 impl<T> Channel<T> {
     #[inline]
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        lock(&self.state)
+        lock_briefly(&self.state)
     }
 
     /// Closes the channel, and lets everybody who waits go.
