@@ -46,7 +46,7 @@ pub(crate) fn run(runtime: &'static Runtime, worker: &'static Worker, ready: Rea
         Turn::Suspended(Suspended::Yield) => yielded(runtime, worker, ready),
         Turn::Suspended(Suspended::Queue) => queue(runtime, worker, ready),
         Turn::Suspended(Suspended::Move) => hand_off::move_to_free_worker(runtime, worker, ready),
-        Turn::Returned => finish(worker, ready),
+        Turn::Returned => finish(runtime, worker, ready),
     }
 }
 
@@ -125,7 +125,7 @@ fn settle(worker: &'static Worker, ready: &Ready) {
 
 /// It has returned: gives its stack back, and wakes its joiner.
 #[inline]
-fn finish(worker: &Worker, ready: Ready) {
+fn finish(runtime: &Runtime, worker: &Worker, ready: Ready) {
     if is_forked() {
         ended_in_forked_child(&ready);
     }
@@ -136,9 +136,7 @@ fn finish(worker: &Worker, ready: Ready) {
         unsafe { stack.set_owner(ptr::null()) };
         match worker.processor() {
             // SAFETY: the worker owns its processor.
-            Some(processor) => unsafe {
-                processor.owned(|owned| owned.stacks.put(stack, &crate::scheduler::runtime::runtime().stacks))
-            },
+            Some(processor) => unsafe { processor.owned(|owned| owned.stacks.put(stack, &runtime.stacks)) },
             None => drop(stack),
         }
     }

@@ -156,11 +156,6 @@ pub(crate) fn to_home(worker: &'static Worker, home: &'static Worker, ready: Rea
     }
 }
 
-/// Whether green threads wait for the processor of `worker`, or for any: a moment's truth.
-pub(crate) fn work_waits(worker: &Worker) -> bool {
-    worker.processor().is_some_and(Processor::has_work) || !runtime().injector.is_empty()
-}
-
 /// The worker gives its processor up, because its OS thread is about to block: to another worker if work waits, else to the idle set.
 #[cold]
 #[inline(never)]

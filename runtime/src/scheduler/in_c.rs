@@ -181,7 +181,7 @@ pub fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
         }
         let frame = Frame { way, callbacks: slots.callbacks.get(), outer, kept: Cell::new(None) };
         let in_c = InC::push(slots, &frame, outermost);
-        let hasty = worker.filter(|worker| way == Way::Call && worker.is_hasty() && still_hasty(worker));
+        let hasty = worker.filter(|worker| way == Way::Call && worker.is_hasty());
         if let Some(worker) = hasty.or(worker.filter(|_| way == Way::Blocking)) {
             hand_off::give_up_processor(worker);
         }
@@ -193,15 +193,6 @@ pub fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
         }
         frame.pass_on(result)
     })
-}
-
-/// Whether work waits. If not, the running green thread takes the fast path again.
-fn still_hasty(worker: &Worker) -> bool {
-    let hasty = hand_off::work_waits(worker);
-    if !hasty {
-        set_running_hasty(false);
-    }
-    hasty
 }
 
 /// A call that is over sooner was not worth a hand-off.

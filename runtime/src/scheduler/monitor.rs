@@ -61,9 +61,13 @@ pub(crate) fn wake() {
 
 /// A processor has become idle: if another has a `next`, the monitor must watch whether that is left there.
 pub(crate) fn mind_next(runtime: &Runtime) {
+    // If it is awake it will look after this: it announces its sleep before its last look.
+    if !ASLEEP.load(Ordering::Relaxed) {
+        return;
+    }
     // Pairs with the light fence in `push`: a `next` that this misses was put there by somebody who sees the idle processor.
     heavy_fence();
-    if ASLEEP.load(Ordering::Relaxed) && runtime.processors.iter().any(Processor::has_next) {
+    if runtime.processors.iter().any(Processor::has_next) {
         wake();
     }
 }

@@ -56,8 +56,8 @@ impl Worker {
         self.obstacles.load(Ordering::Relaxed) & INTERLEAVED != 0
     }
 
-    /// Whether the running green thread hands its processor on at once when it calls C and work waits. Its last call was so long
-    /// that the monitor took the processor, so this one may well be, too; a short one makes it patient again.
+    /// Whether the running green thread hands its processor on at once when it calls C. Its last call was so long that the monitor
+    /// took the processor, so this one may well be, too; a short one makes it patient again.
     #[inline]
     pub(crate) fn set_hasty(&self, hasty: bool) {
         self.change_obstacles(|obstacles| if hasty { obstacles | HASTY } else { obstacles & !HASTY });

@@ -106,14 +106,12 @@ pub(crate) fn start(settings: Resolved) -> Result<(), StartError> {
 fn start_threads(runtime: &'static Runtime) -> Result<(), StartError> {
     at_fork_in_child().map_err(|e| StartError::system("register what a forked child must know", e))?;
     let worker = runtime.spares.start_first(runtime).map_err(StartError::no_thread)?;
-    if let Err(error) = monitor::start(runtime) {
-        worker.retire();
-        return Err(StartError::no_thread(error));
-    }
     // Nobody else knows the runtime yet, so the idle set is as it was made.
     let index = runtime.idle.acquire(Some(0)).expect("a new runtime has idle processors");
-    RUNTIME.store(ptr::from_ref(runtime).cast_mut(), Ordering::Release);
     worker.assign(&runtime.processors[index]);
+    // If this fails, the worker sleeps for good beside its processor.
+    monitor::start(runtime).map_err(StartError::no_thread)?;
+    RUNTIME.store(ptr::from_ref(runtime).cast_mut(), Ordering::Release);
     Ok(())
 }
 

@@ -28,6 +28,7 @@ use crate::wait::wait;
 use core::fmt;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
+use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::iter::FusedIterator;
@@ -45,12 +46,12 @@ pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
 
 fn make<T>(capacity: Option<usize>) -> (Sender<T>, Receiver<T>) {
     let channel = Arc::new(Channel {
-        state: Mutex::new(State {
+        state: CachePadded::new(Mutex::new(State {
             messages: VecDeque::new(),
             senders: WaitQueue::new(),
-            receivers: WaitQueue::new(),
             is_closed: false,
-        }),
+            receivers: WaitQueue::new(),
+        })),
         capacity,
         senders: AtomicUsize::new(1),
         receivers: AtomicUsize::new(1),
@@ -59,7 +60,8 @@ fn make<T>(capacity: Option<usize>) -> (Sender<T>, Receiver<T>) {
 }
 
 struct Channel<T> {
-    state: Mutex<State<T>>,
+    /// On cache lines of its own: the lock, and what a receive touches beside it, lie on one.
+    state: CachePadded<Mutex<State<T>>>,
     /// None: unbounded.
     capacity: Option<usize>,
     /// Handles alive.
@@ -68,13 +70,14 @@ struct Channel<T> {
 }
 
 /// What the lock protects. A sender waits only while there is no room, a receiver only while there is no message.
+#[repr(C)]
 struct State<T> {
     messages: VecDeque<T>,
     /// The slot holds the message, and is empty when it has been taken.
     senders: WaitQueue<Option<T>>,
+    is_closed: bool,
     /// The slot is filled with a message, or stays empty when the channel is closed.
     receivers: WaitQueue<Option<T>>,
-    is_closed: bool,
 }
 
 impl<T> State<T> {

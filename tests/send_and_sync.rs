@@ -1,0 +1,63 @@
+//! What may be sent to another thread, or be shared with one, is `Send` and `Sync`, as far as what it carries is.
+//!
+//! What could break it: a raw pointer or a cell in a type, which takes both away without a word. That this file compiles is the
+//! test; that the opposite does not is in `tests/compile_fail/`.
+
+use greenbridge::channel::{
+    IntoIter, Iter, Receiver, RecvError, RecvFuture, SendError, SendFuture, Sender, TryIter, TryRecvError, TrySendError,
+};
+use greenbridge::{Builder, JoinHandle, StackError, StackShortage, Start, StartError, Thread, ThreadBuilder, ThreadId};
+use std::cell::Cell;
+
+/// It is `Send`, and not `Sync`: the least that a message must be.
+type Message = Cell<i32>;
+
+fn assert_send<T: Send>() {}
+fn assert_sync<T: Sync>() {}
+fn assert_both<T: Send + Sync>() {}
+fn assert_static<T: Send + Sync + 'static>() {}
+
+#[test]
+fn handles_of_green_threads_may_go_anywhere() {
+    assert_static::<JoinHandle<()>>();
+    assert_static::<JoinHandle<Message>>();
+    assert_static::<Thread>();
+    assert_static::<ThreadId>();
+    assert_static::<ThreadBuilder>();
+}
+
+#[test]
+fn both_ends_of_a_channel_may_be_shared() {
+    assert_static::<Sender<Message>>();
+    assert_static::<Receiver<Message>>();
+    assert_both::<Iter<'_, Message>>();
+    assert_both::<TryIter<'_, Message>>();
+    assert_both::<IntoIter<Message>>();
+}
+
+#[test]
+fn futures_may_be_polled_by_an_executor_with_several_threads() {
+    assert_send::<SendFuture<'_, Message>>();
+    assert_send::<RecvFuture<'_, Message>>();
+    assert_send::<JoinHandle<Message>>();
+    assert_sync::<JoinHandle<Message>>();
+}
+
+#[test]
+fn errors_may_be_boxed_and_sent() {
+    assert_static::<StartError>();
+    assert_static::<StackError>();
+    assert_static::<StackShortage>();
+    assert_static::<RecvError>();
+    assert_static::<TryRecvError>();
+    assert_static::<SendError<i32>>();
+    assert_static::<TrySendError<i32>>();
+    assert_send::<SendError<Message>>();
+    assert_send::<TrySendError<Message>>();
+}
+
+#[test]
+fn settings_may_be_constants_and_statics() {
+    assert_static::<Builder>();
+    assert_static::<Start>();
+}
