@@ -7,7 +7,7 @@
 mod support;
 
 use greenbridge::channel::bounded;
-use greenbridge::{JoinHandle, block_on, call, call_blocking, current, park, pin, run, spawn, yield_now};
+use greenbridge::{JoinHandle, block_on, call, call_blocking, park, pin, run, spawn, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use support::{Outcome, child_on_processors, panic_text, start, yield_until};
@@ -142,31 +142,13 @@ fn yields_in_a_child() {
 }
 
 #[test]
-fn a_child_that_parks_goes_on_alone() {
+fn a_child_that_parks_is_told_of_the_fork() {
     child_on_processors("parks_in_a_child", &[1, 2, 8]);
 }
 
 #[test]
 #[ignore = "child process"]
 fn parks_in_a_child() {
-    let status = beside_others(|| {
-        in_child(|| {
-            current().unpark();
-            park();
-            true
-        })
-    });
-    assert_eq!(status, 0);
-}
-
-#[test]
-fn a_child_that_parks_for_ever_is_told_of_the_fork() {
-    child_on_processors("parks_for_ever_in_a_child", &[1, 2, 8]);
-}
-
-#[test]
-#[ignore = "child process"]
-fn parks_for_ever_in_a_child() {
     assert_eq!(beside_others(|| in_child(|| is_told_of_the_fork(park))), 0);
 }
 

@@ -7,13 +7,11 @@
 mod support;
 
 use greenbridge::channel::bounded;
-use greenbridge::{Start, park, run, spawn};
+use greenbridge::{park, run, spawn};
 use std::hint::spin_loop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use support::{Random, child_on_processors, start, switches_of_other_threads, wait_until};
-
-const GREENBRIDGE: Start = Start::by_rust();
 
 /// Computes until `flag` is set: a turn without an end, unless somebody else sets it.
 fn compute_until(flag: &AtomicBool) {
@@ -51,8 +49,8 @@ fn unparks_by_ones_that_compute() {
     start();
     run(|| {
         let mut random = Random::new(1);
-        for round in 0..3000 {
-            if round % 100 == 0 {
+        for round in 0..1000 {
+            if round % 50 == 0 {
                 rest();
             }
             let flag = Arc::new(AtomicBool::new(false));
@@ -86,8 +84,8 @@ fn messages_by_ones_that_compute() {
                 flag.store(true, Ordering::Release);
             }
         });
-        for round in 0..3000 {
-            if round % 100 == 0 {
+        for round in 0..1000 {
+            if round % 50 == 0 {
                 rest();
             }
             let flag = Arc::new(AtomicBool::new(false));

@@ -6,7 +6,7 @@
 
 mod support;
 
-use greenbridge::channel::{Receiver, bounded};
+use greenbridge::channel::{Receiver, Sender, bounded};
 use greenbridge::{JoinHandle, Start, Thread, call, call_interleaved, call_on_thread_stack, park, spawn, yield_now};
 use std::ffi::{c_long, c_void};
 use std::sync::Arc;
@@ -134,7 +134,7 @@ fn drops_park_while_a_panic_unwinds() {
 /// Interleaved calls that wait: their OS thread keeps them.
 struct Residents {
     calls: Vec<JoinHandle<c_long>>,
-    leave: greenbridge::channel::Sender<()>,
+    leave: Sender<()>,
 }
 
 static RESIDENT: AtomicUsize = AtomicUsize::new(0);
@@ -156,10 +156,11 @@ impl Residents {
     }
 
     fn end(self) {
-        for call in self.calls {
+        for _ in &self.calls {
             self.leave.send(()).expect("one waits");
-            // In whatever order they leave.
-            drop(call);
+        }
+        for call in self.calls {
+            assert_eq!(call.join().expect("no panic"), 0);
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::green::state::Joiner;
 use crate::green::switch::Suspended;
 use crate::green::thread::{Green, Payload};
 use crate::scheduler::current;
-use crate::scheduler::runtime::{Runtime, runtime};
+use crate::scheduler::runtime::{Runtime, refuse_in_forked_child, runtime};
 use crate::scheduler::schedule::{self, Place};
 use crate::wait::park;
 use crate::wait::wait;
@@ -312,7 +312,10 @@ pub fn current() -> Thread {
 pub fn park() {
     match park::running() {
         Some(green) => park::wait_for_permit(green),
-        None => std::thread::park(),
+        None => {
+            refuse_in_forked_child();
+            std::thread::park();
+        }
     }
 }
 

@@ -61,6 +61,14 @@ pub(crate) fn yield_until(count: &AtomicUsize, target: usize) {
     }
 }
 
+/// Keeps the caller's processor, without a turn for anybody else on it, until `holds`.
+pub(crate) fn keep_busy_until(holds: impl Fn() -> bool) {
+    while !holds() {
+        // SAFETY: no arguments, no memory. Other OS threads may be on this CPU.
+        unsafe { libc::sched_yield() };
+    }
+}
+
 /// A small generator of pseudo-random numbers: the same seed gives the same run.
 #[derive(Debug)]
 pub(crate) struct Random(u64);

@@ -172,7 +172,8 @@ pub fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
         let worker = unsafe { slots.worker.get().as_ref() }.filter(|worker| worker.green().is_some());
         let outermost = worker.filter(|_| outer.is_null());
         if let Some(worker) = outermost {
-            if worker.must_move_for(way) {
+            // Who holds a pin stays, and blocks the OS thread if a callback waits beside others.
+            if worker.must_move_for(way) && worker.green().is_some_and(|green| green.pins.get() == 0) {
                 return moved(way, f);
             }
             if worker.processor().is_some() {
