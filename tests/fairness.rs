@@ -139,7 +139,10 @@ fn a_callback_that_yields_leaves_turns_to_others() {
 #[test]
 #[ignore = "child process"]
 fn a_callback_yields_beside_a_green_thread() {
-    on_one_processor(|over| {
+    // With one OS thread, so that nobody else can take the processor.
+    start_with(Builder::new().processors(1).max_threads(1));
+    run(|| {
+        let over = Over::default();
         let setter = over.clone();
         spawn(move || {
             yield_now();

@@ -20,9 +20,9 @@ fn compute_until(flag: &AtomicBool) {
     }
 }
 
-/// Computes for a while that ends before, while or after the other worker becomes idle.
+/// Computes for a while that ends before, while or after the other worker gives up its search.
 fn compute(random: &mut Random) {
-    for _ in 0..random.below(20_000) {
+    for _ in 0..random.below(1000) {
         spin_loop();
     }
 }
@@ -50,18 +50,20 @@ fn unparks_by_ones_that_compute() {
     run(|| {
         let mut random = Random::new(1);
         for round in 0..1000 {
-            if round % 50 == 0 {
+            if round % 4 == 0 {
                 rest();
             }
-            let flag = Arc::new(AtomicBool::new(false));
-            let set = Arc::clone(&flag);
+            let (parks, runs) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+            let (about_to, done) = (Arc::clone(&parks), Arc::clone(&runs));
             let parked = spawn(move || {
+                about_to.store(true, Ordering::Release);
                 park();
-                set.store(true, Ordering::Release);
+                done.store(true, Ordering::Release);
             });
+            compute_until(&parks);
             compute(&mut random);
             parked.thread().unpark();
-            compute_until(&flag);
+            compute_until(&runs);
             parked.join().expect("no panic");
         }
     });
@@ -85,7 +87,7 @@ fn messages_by_ones_that_compute() {
             }
         });
         for round in 0..1000 {
-            if round % 50 == 0 {
+            if round % 4 == 0 {
                 rest();
             }
             let flag = Arc::new(AtomicBool::new(false));

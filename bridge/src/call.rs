@@ -63,7 +63,8 @@ pub fn call_errno<R>(f: impl FnOnce() -> R) -> (R, c_int) {
 
 /// Calls C that is known to block: the processor is handed on at once, where [`call`] waits to see whether C returns soon.
 ///
-/// It costs about a microsecond more than `call`, and lets others run some tens of microseconds earlier.
+/// It costs a hand-off, also where C returns at once. A green thread whose last `call` was so long that its processor was taken does the
+/// same without being told.
 ///
 /// # Blocking
 /// As [`call`].
