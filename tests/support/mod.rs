@@ -14,6 +14,7 @@ mod process;
 mod procfs;
 mod way;
 
+use greenbridge::channel;
 use std::any::Any;
 use std::ffi::{c_long, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -67,6 +68,14 @@ pub(crate) fn keep_busy_until(holds: impl Fn() -> bool) {
         // SAFETY: no arguments, no memory. Other OS threads may be on this CPU.
         unsafe { libc::sched_yield() };
     }
+}
+
+/// The capacities of channels that differ in how they work; `None` is unbounded.
+pub(crate) const CAPACITIES: [Option<usize>; 5] = [Some(0), Some(1), Some(2), Some(8), None];
+
+/// A channel of one of them.
+pub(crate) fn with_capacity<T>(capacity: Option<usize>) -> (channel::Sender<T>, channel::Receiver<T>) {
+    capacity.map_or_else(channel::unbounded, channel::bounded)
 }
 
 /// A small generator of pseudo-random numbers: the same seed gives the same run.
