@@ -110,18 +110,17 @@ impl Process {
         let pid = running.id();
         let since = Instant::now();
         let mut hung = None;
-        let status = loop {
-            if let Some(status) = running.try_wait().expect("the child can be waited for") {
-                break status;
-            }
+        while !has_ended(pid) {
             if hung.is_none() && since.elapsed() > self.deadline {
                 hung = Some(threads_of(pid));
                 kill_group(pid);
             }
             thread::sleep(LOOK_AGAIN);
-        };
-        // A forked grandchild that still holds the pipes would keep the readers waiting.
+        }
+        // A forked grandchild that still holds the pipes would keep the readers waiting. It is killed before the child is
+        // waited for, after which its number may be another process's.
         kill_group(pid);
+        let status = running.wait().expect("the child can be waited for");
         let outcome = Outcome {
             what: self.what,
             is_test: self.is_test,
@@ -205,6 +204,18 @@ fn read_to_end(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<S
         pipe.read_to_end(&mut bytes).expect("the pipe can be read");
         String::from_utf8_lossy(&bytes).into_owned()
     })
+}
+
+/// Whether the child has ended; leaves it to be waited for.
+fn has_ended(pid: u32) -> bool {
+    // SAFETY: all bytes zero is a valid value of this structure.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: writes to the structure that it is given.
+    let looked = unsafe { libc::waitid(libc::P_PID, pid, &mut info, flags) };
+    assert_eq!(looked, 0, "the child can be waited for");
+    // SAFETY: written by `waitid`, or zero.
+    unsafe { info.si_pid() != 0 }
 }
 
 fn kill_group(pid: u32) {
