@@ -22,6 +22,12 @@
 //! # Ok::<(), greenbridge_runtime::StartError>(())
 //! ```
 
+mod error;
+mod iter;
+
+pub use error::{RecvError, SendError, TryRecvError, TrySendError};
+pub use iter::{IntoIter, Iter, TryIter};
+
 use crate::primitive::{AtomicUsize, Mutex, MutexGuard, Ordering, lock_briefly};
 use crate::wait::queue::{GaveUp, WaitQueue, Waiter};
 use crate::wait::wait;
@@ -30,8 +36,6 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
-use std::error::Error;
-use std::iter::FusedIterator;
 use std::sync::Arc;
 
 /// Makes a channel with room for `capacity` messages.
@@ -407,12 +411,12 @@ impl<T> Receiver<T> {
 
     /// Receives until the channel is closed and empty.
     pub fn iter(&self) -> Iter<'_, T> {
-        Iter(self)
+        Iter::new(self)
     }
 
     /// Receives what is there, and never waits.
     pub fn try_iter(&self) -> TryIter<'_, T> {
-        TryIter(self)
+        TryIter::new(self)
     }
 }
 
@@ -510,153 +514,3 @@ impl<T> fmt::Debug for RecvFuture<'_, T> {
         f.debug_tuple("RecvFuture").field(&self.0.waiter).finish()
     }
 }
-
-/// Made by [`Receiver::iter`].
-#[derive(Debug)]
-pub struct Iter<'a, T>(&'a Receiver<T>);
-
-impl<T> Iterator for Iter<'_, T> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        self.0.recv().ok()
-    }
-}
-
-impl<T> FusedIterator for Iter<'_, T> {}
-
-/// Made by [`Receiver::try_iter`].
-#[derive(Debug)]
-pub struct TryIter<'a, T>(&'a Receiver<T>);
-
-impl<T> Iterator for TryIter<'_, T> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        self.0.try_recv().ok()
-    }
-}
-
-/// Made by `Receiver::into_iter`.
-#[derive(Debug)]
-pub struct IntoIter<T>(Receiver<T>);
-
-impl<T> Iterator for IntoIter<T> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        self.0.recv().ok()
-    }
-}
-
-impl<T> FusedIterator for IntoIter<T> {}
-
-impl<T> IntoIterator for Receiver<T> {
-    type Item = T;
-    type IntoIter = IntoIter<T>;
-
-    fn into_iter(self) -> IntoIter<T> {
-        IntoIter(self)
-    }
-}
-
-impl<'a, T> IntoIterator for &'a Receiver<T> {
-    type Item = T;
-    type IntoIter = Iter<'a, T>;
-
-    fn into_iter(self) -> Iter<'a, T> {
-        self.iter()
-    }
-}
-
-/// The channel is closed; the message comes back.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SendError<T>(pub T);
-
-/// The message could not be sent at once; it comes back.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum TrySendError<T> {
-    /// There is no room.
-    Full(T),
-    /// The channel is closed.
-    Closed(T),
-}
-
-/// The channel is closed and empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecvError;
-
-/// No message could be received at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TryRecvError {
-    /// There is none now.
-    Empty,
-    /// There is none, and none will come: the channel is closed.
-    Closed,
-}
-
-impl<T> SendError<T> {
-    /// The message.
-    pub fn into_inner(self) -> T {
-        self.0
-    }
-}
-
-impl<T> TrySendError<T> {
-    /// The message.
-    pub fn into_inner(self) -> T {
-        match self {
-            Self::Full(message) | Self::Closed(message) => message,
-        }
-    }
-}
-
-impl<T> fmt::Debug for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SendError(..)")
-    }
-}
-
-impl<T> fmt::Debug for TrySendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full(_) => "Full(..)",
-            Self::Closed(_) => "Closed(..)",
-        })
-    }
-}
-
-impl<T> fmt::Display for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sending into a closed channel")
-    }
-}
-
-impl<T> fmt::Display for TrySendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full(_) => "the channel is full",
-            Self::Closed(_) => "sending into a closed channel",
-        })
-    }
-}
-
-impl fmt::Display for RecvError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("receiving from a channel that is closed and empty")
-    }
-}
-
-impl fmt::Display for TryRecvError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "the channel is empty",
-            Self::Closed => "receiving from a channel that is closed and empty",
-        })
-    }
-}
-
-impl<T> Error for SendError<T> {}
-impl<T> Error for TrySendError<T> {}
-impl Error for RecvError {}
-impl Error for TryRecvError {}
