@@ -153,5 +153,6 @@ fn a_thousand_c_threads_come_and_go() {
     // 800 threads with three quarters of a KiB each would show.
     let grown = resident_bytes().saturating_sub(memory);
     assert!(grown < 600 * 1024, "{grown} bytes more after 800 threads more");
-    assert!(thread_count() <= threads + 1, "{threads} OS threads became {}", thread_count());
+    // A few spare workers may have been made meanwhile; of 800 threads that stayed, more would be left.
+    assert!(thread_count() <= threads + 8, "{threads} OS threads became {}", thread_count());
 }
