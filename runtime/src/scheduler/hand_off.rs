@@ -139,10 +139,8 @@ pub(crate) fn await_processor(runtime: &'static Runtime, ready: Ready) {
 #[cold]
 pub(crate) fn to_home(worker: &'static Worker, home: &'static Worker, ready: Ready) {
     let processor = worker.disown().expect("a worker that found a green thread owns a processor");
-    if let Some(other) = processor.put_next(ready) {
-        // SAFETY: the caller owns the processor until it is assigned.
-        unsafe { processor.owned(|owned| owned.queue.push(other)) };
-    }
+    // SAFETY: the caller owns the processor until it is assigned.
+    unsafe { processor.put_first(ready) };
     let runtime = runtime();
     if runtime.spares.leave(home) {
         home.assign(processor);
@@ -197,10 +195,8 @@ pub(crate) fn move_to_free_worker(runtime: &'static Runtime, worker: &'static Wo
     };
     match worker.disown() {
         Some(processor) => {
-            if let Some(other) = processor.put_next(ready) {
-                // SAFETY: the caller owns the processor until it is assigned.
-                unsafe { processor.owned(|owned| owned.queue.push(other)) };
-            }
+            // SAFETY: the caller owns the processor until it is assigned.
+            unsafe { processor.put_first(ready) };
             free.assign(processor);
         }
         None => {

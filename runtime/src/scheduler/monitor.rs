@@ -128,7 +128,7 @@ fn main(runtime: &'static Runtime, parker: &Parker) {
             }
         }
         if pause == LONG {
-            let _ = runtime.spares.retire(runtime, runtime.settings.spare_idle);
+            let _ = runtime.spares.retire(runtime);
         }
         pause_for(pause);
     }
@@ -143,7 +143,7 @@ fn sleep_for_good(runtime: &'static Runtime, parker: &Parker) {
         return;
     }
     while ASLEEP.load(Ordering::Acquire) {
-        let next = runtime.spares.retire(runtime, runtime.settings.spare_idle);
+        let next = runtime.spares.retire(runtime);
         if runtime.spares.some_wait_to_move() {
             limit::look(runtime);
             parker.park_timeout(limit::EVERY);

@@ -103,6 +103,17 @@ impl Processor {
         Self::from_next(self.next.swap(new, Ordering::AcqRel))
     }
 
+    /// Puts `ready` before all others, and the one that was there into the queue. Wakes nobody: the processor is about to change hands.
+    ///
+    /// # Safety
+    /// The caller is the owner.
+    pub(crate) unsafe fn put_first(&self, ready: Ready) {
+        if let Some(other) = self.put_next(ready) {
+            // SAFETY: by contract.
+            unsafe { self.owned(|owned| owned.queue.push(other)) };
+        }
+    }
+
     /// Takes `next`, for the owner or for a thief.
     #[inline]
     pub(crate) fn take_next(&self) -> Option<Ready> {

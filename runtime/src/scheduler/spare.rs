@@ -19,7 +19,7 @@ use core::fmt;
 use core::ptr;
 use std::collections::VecDeque;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub(crate) struct Spares {
     list: Mutex<List>,
@@ -123,24 +123,26 @@ impl Spares {
         }
         let worker = list.reserve();
         drop(list);
-        match start(runtime, worker) {
-            Ok(()) => Some(worker),
-            Err(_) => {
-                lock(&self.list).end(worker);
-                hand_off::take_sleeper(runtime)
-            }
-        }
+        self.start(runtime, worker).ok().or_else(|| hand_off::take_sleeper(runtime))
     }
 
     /// Starts the first worker, which the runtime cannot do without.
     pub(crate) fn start_first(&self, runtime: &'static Runtime) -> io::Result<&'static Worker> {
         let worker = lock(&self.list).reserve();
-        start(runtime, worker).map(|()| worker).inspect_err(|_| lock(&self.list).end(worker))
+        self.start(runtime, worker)
     }
 
-    /// Ends the OS threads of free workers that have been here for longer than `idle`, down to one for each processor in all. Says
-    /// when to come again.
-    pub(crate) fn retire(&self, runtime: &'static Runtime, idle: Duration) -> Option<Instant> {
+    /// Starts the OS thread of `worker`, which is reserved, and sleeps until it is given a processor.
+    fn start(&self, runtime: &'static Runtime, worker: &'static Worker) -> io::Result<&'static Worker> {
+        let name = format!("{}-{}", runtime.settings.thread_name, worker.index);
+        let started = std::thread::Builder::new().name(name).spawn(move || worker::main(runtime, worker));
+        started.map(|_| worker).inspect_err(|_| lock(&self.list).end(worker))
+    }
+
+    /// Ends the OS threads of free workers that have been here for longer than `spare_idle`, down to one for each processor in all.
+    /// Says when to come again.
+    pub(crate) fn retire(&self, runtime: &Runtime) -> Option<Instant> {
+        let idle = runtime.settings.spare_idle;
         let mut list = lock(&self.list);
         let now = Instant::now();
         let mut retired = Vec::new();
@@ -258,12 +260,6 @@ impl List {
         self.threads -= 1;
         self.ended.push(worker);
     }
-}
-
-/// Starts the OS thread of `worker`, which sleeps until it is given a processor.
-fn start(runtime: &'static Runtime, worker: &'static Worker) -> io::Result<()> {
-    let name = format!("{}-{}", runtime.settings.thread_name, worker.index);
-    std::thread::Builder::new().name(name).spawn(move || worker::main(runtime, worker)).map(drop)
 }
 
 impl fmt::Debug for Spares {

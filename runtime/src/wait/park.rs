@@ -110,10 +110,9 @@ pub(crate) fn waiting_under_bare_call() -> ! {
 
 /// Switches the running green thread away from a place where no C is on its stack.
 pub(crate) fn suspend_unpinned(why: Suspended) {
-    let worker = current::worker().expect("only a green thread suspends");
-    let green = worker.green().expect("only a green thread suspends");
-    // SAFETY: no C frame, hence this is the green thread's own stack.
-    unsafe { green.suspender.suspend(why) };
+    let green = running().expect("only a green thread suspends");
+    // SAFETY: it is running; no C frame, hence this is its own stack.
+    unsafe { green.as_ref().suspender.suspend(why) };
 }
 
 /// Parks the running green thread until its permit is given, and takes the permit.
