@@ -8,6 +8,8 @@
 //! `stack/` is where green threads live. `docs/life.md` walks through all of them with one green thread.
 
 mod builder;
+pub mod cancel;
+mod driver;
 mod green;
 #[doc(hidden)]
 pub mod primitive;

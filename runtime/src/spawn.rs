@@ -6,8 +6,9 @@ use crate::green::thread::{Green, Payload};
 use crate::scheduler::current;
 use crate::scheduler::runtime::{Runtime, refuse_in_forked_child, runtime};
 use crate::scheduler::schedule::{self, Place};
+use crate::scheduler::wake;
 use crate::wait::park;
-use crate::wait::wait;
+use crate::wait::{What, cancel, wait};
 use core::fmt;
 use core::marker::PhantomData;
 use core::pin::Pin;
@@ -145,13 +146,25 @@ impl<T> JoinHandle<T> {
     /// # Panics
     /// In a callback under a bare C call, if it would have to wait.
     #[inline(never)]
+    #[track_caller]
     pub fn join(mut self) -> Result<T, Payload> {
-        wait(|context| Pin::new(&mut self).poll(context))
+        wait(What::Join, |context| Pin::new(&mut self).poll(context))
     }
 
     /// Whether the green thread has finished, so that `join` would not wait.
     pub fn is_finished(&self) -> bool {
         self.green().state.is_finished()
+    }
+
+    /// Cancels the green thread: its waits end, and it unwinds; one that has not begun to run does not run at all. `join` then brings
+    /// [`Cancelled`](crate::cancel::Cancelled) as the payload.
+    ///
+    /// It does not wait. A green thread that never waits goes on, as does one in a callback until C has returned: see
+    /// [`cancel`](crate::cancel). One that has finished has finished.
+    pub fn cancel(&self) {
+        let green = self.green();
+        green.state.cancel();
+        wake::wake(green);
     }
 
     /// The green thread.
@@ -308,13 +321,13 @@ pub fn current() -> Thread {
 /// # Ok::<(), greenbridge_runtime::StartError>(())
 /// ```
 #[inline(never)]
-#[allow(clippy::disallowed_methods, reason = "off the runtime's own threads, the OS thread is the one that parks")]
+#[track_caller]
 pub fn park() {
     match park::running() {
         Some(green) => park::wait_for_permit(green),
         None => {
             refuse_in_forked_child();
-            std::thread::park();
+            park::park_thread();
         }
     }
 }
@@ -323,10 +336,18 @@ pub fn park() {
 ///
 /// In a callback from C the green thread stays pinned, and others run on its OS thread meanwhile. Under a bare C call, and wherever
 /// the caller cannot be switched away, it does nothing. On an OS thread that is not the runtime's it is `std::thread::yield_now`.
+///
+/// # Panics
+/// With [`Cancelled`](crate::cancel::Cancelled), if the caller has been cancelled.
 #[inline(never)]
 #[allow(clippy::disallowed_methods, reason = "off the runtime's own threads, the OS thread is the one that yields")]
 pub fn yield_now() {
-    let Some(green) = park::running() else { return std::thread::yield_now() };
+    let Some(green) = park::running() else {
+        cancel::check();
+        return std::thread::yield_now();
+    };
+    // SAFETY: it is running this very function.
+    cancel::check_green(unsafe { green.as_ref() });
     if !is_alone() {
         // Wherever it may not switch, there is nobody to let go first.
         let _ = park::switch(green, Suspended::Yield);

@@ -9,6 +9,7 @@
 //!     park │  │ wake: MustSchedule            ACTIVE or NOTIFIED ──finish──► FINISHED
 //!          ▼  │
 //!        PARKED                               JOINER: a bit beside them, set while the joiner's waker is in its cell
+//!                                             CANCELLED: another, set once
 //! ```
 //!
 //! *Active* covers ready and running: whether it lies in a queue or on an OS thread is the scheduler's business, and no
@@ -21,6 +22,7 @@
 //! | [`State::take_notification`] | the green thread, before it would switch | NOTIFIED, ACTIVE | Acquire | the Release of `wake` |
 //! | [`State::wake`] | anyone who holds a waker | PARKED, ACTIVE | AcqRel | Acquire: `park`; Release: whoever resumes it |
 //! |  | | ACTIVE or NOTIFIED, NOTIFIED | Release | the Acquire of `park` and `take_notification` |
+//! | [`State::cancel`] | anyone who holds a reference | sets CANCELLED | Release | the Acquire of `is_cancelled` |
 //! | [`State::finish`] | the worker, after the last switch | any, FINISHED | AcqRel | Release: `is_finished`; Acquire: `set_joiner` |
 //! | [`State::set_joiner`] | the one joiner | sets JOINER | Release | the Acquire of `finish` |
 //! | [`State::clear_joiner`] | the one joiner | clears JOINER | Acquire | the Release of `finish`, when it lost |
@@ -59,8 +61,10 @@ const NOTIFIED: u32 = 1 << 1;
 const FINISHED: u32 = 1 << 2;
 /// The joiner's waker is in its cell. Independent of the rest.
 const JOINER: u32 = 1 << 3;
+/// Its waits end. Independent of the rest, and never left.
+const CANCELLED: u32 = 1 << 4;
 
-const _: () = assert!(PARKED & NOTIFIED & FINISHED & JOINER == ACTIVE);
+const _: () = assert!(PARKED & NOTIFIED & FINISHED & JOINER & CANCELLED == ACTIVE);
 
 /// What a park came to.
 #[must_use]
@@ -159,6 +163,17 @@ impl State {
         }
     }
 
+    /// Marks it as cancelled. The caller wakes it next, so that it looks again.
+    pub(crate) fn cancel(&self) {
+        self.0.fetch_or(CANCELLED, Ordering::Release);
+    }
+
+    /// Whether it has been cancelled.
+    #[inline]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Acquire) & CANCELLED != 0
+    }
+
     /// Marks the end. The result is in its slot before this call.
     #[inline]
     pub(crate) fn finish(&self) -> Finish {
@@ -197,7 +212,7 @@ impl State {
     }
 
     fn describe(word: u32) -> &'static str {
-        match word & !JOINER {
+        match word & !(JOINER | CANCELLED) {
             ACTIVE => "active",
             PARKED => "parked",
             NOTIFIED => "notified",

@@ -16,7 +16,7 @@
 //! # Who may touch which field, and when
 //! * `state`, `references`, `permit`: anyone who holds a reference; atomics.
 //! * `coroutine`: the worker that runs a turn, from the moment it has the [`Ready`] to the commit of that turn.
-//! * `suspender`, `pins`, `home`, `residence`, `in_callback`, `hasty`, `refused`: the green thread itself while it runs, its worker between switch and commit, and
+//! * `suspender`, `pins`, `home`, `residence`, `in_callback`, `hasty`, `refused`, `scopes`, `waits`: the green thread itself while it runs, its worker between switch and commit, and
 //!   whoever was told [`Wake::MustSchedule`](super::state::Wake::MustSchedule) until it has passed the `Ready` on. The state word orders
 //!   these, as it does the stack.
 //! * `joiner`: by the JOINER bit, see `state.rs`.
@@ -29,14 +29,17 @@
 
 use super::state::State;
 use super::switch::{Coroutine, Suspender};
+use crate::cancel::Cancelled;
 use crate::primitive::{AtomicU8, AtomicUsize, Ordering, UnsafeCell, fence};
 use crate::scheduler::worker::Worker;
 use crate::stack::Owner;
+use crate::wait::Waits;
+use crate::wait::cancel::Scope;
 use core::any::Any;
 use core::cell::Cell;
 use core::fmt;
 use core::mem::ManuallyDrop;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 use core::task::{RawWaker, RawWakerVTable, Waker};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -84,6 +87,10 @@ pub(crate) struct Head {
     pub(crate) hasty: Cell<bool>,
     /// Whether it has waited to move in vain.
     pub(crate) refused: Cell<bool>,
+    /// The innermost cancellation scope of its code.
+    pub(crate) scopes: Cell<*const Scope>,
+    /// What it waited for when it was last parked.
+    pub(crate) waits: Cell<Option<Waits>>,
     /// The permit that `unpark` gives: see `wait/park.rs`.
     pub(crate) permit: AtomicU8,
     references: AtomicUsize,
@@ -113,6 +120,10 @@ impl<F: FnOnce() -> T, T> Whole<F, T> {
     unsafe fn run(head: NonNull<Head>) {
         // SAFETY: by contract.
         let whole = unsafe { head.cast::<Self>().as_ref() };
+        if whole.head.state.is_cancelled() {
+            // SAFETY: as for this function.
+            return unsafe { Self::fail(head, Box::new(Cancelled::to(Cancelled::GREEN_THREAD))) };
+        }
         // SAFETY: before the result is written, the body is the running green thread's.
         let body = whole.body.with_mut(|body| unsafe { core::mem::replace(&mut *body, Body::Taken) });
         let Body::Closure(closure) = body else { unreachable!("a green thread ran twice") };
@@ -182,6 +193,8 @@ impl Green {
                 in_callback: Cell::new(false),
                 hasty: Cell::new(false),
                 refused: Cell::new(false),
+                scopes: Cell::new(ptr::null()),
+                waits: Cell::new(None),
                 permit: AtomicU8::new(0),
                 joiner: UnsafeCell::new(None),
                 owner: Owner::new(id, name),

@@ -11,12 +11,13 @@
 //!
 //! # Who may touch it
 //! `worker`: the worker's own start and end. `frame` and `callbacks`: the ways to call C and the callbacks, as a stack discipline; and
-//! a suspension in a callback, which carries both over to the other side.
+//! a suspension in a callback, which carries both over to the other side. `scopes`: `wait/cancel.rs`.
 
 #![allow(clippy::disallowed_methods, reason = "this is the one thread-local")]
 
 use super::in_c::Frame;
 use super::worker::Worker;
+use crate::wait::cancel::Scope;
 use core::cell::Cell;
 use core::fmt;
 use core::ptr;
@@ -30,11 +31,20 @@ pub struct Slots {
     pub(crate) frame: Cell<*const Frame>,
     /// Callbacks on this stack, covered by a frame or not.
     pub(crate) callbacks: Cell<usize>,
+    /// The innermost cancellation scope, if this OS thread is not a worker.
+    scopes: Cell<*const Scope>,
 }
 
 std::thread_local! {
     static SLOTS: Slots =
-        const { Slots { worker: Cell::new(ptr::null()), frame: Cell::new(ptr::null()), callbacks: Cell::new(0) } };
+        const {
+            Slots {
+                worker: Cell::new(ptr::null()),
+                frame: Cell::new(ptr::null()),
+                callbacks: Cell::new(0),
+                scopes: Cell::new(ptr::null()),
+            }
+        };
 }
 
 /// Lends the slots of this OS thread.
@@ -80,6 +90,18 @@ pub(crate) fn set_stack_of_calls(frame: *const Frame, callbacks: usize) {
         slots.frame.set(frame);
         slots.callbacks.set(callbacks);
     });
+}
+
+/// The innermost cancellation scope of an OS thread that is not a worker.
+#[inline(never)]
+pub(crate) fn scopes() -> *const Scope {
+    SLOTS.with(|slots| slots.scopes.get())
+}
+
+/// Replaces it.
+#[inline(never)]
+pub(crate) fn set_scopes(scope: *const Scope) {
+    SLOTS.with(|slots| slots.scopes.set(scope));
 }
 
 impl fmt::Debug for Slots {

@@ -30,7 +30,7 @@ pub use iter::{IntoIter, Iter, TryIter};
 
 use crate::primitive::{AtomicUsize, Mutex, MutexGuard, Ordering, lock_briefly};
 use crate::wait::queue::{GaveUp, WaitQueue, Waiter};
-use crate::wait::wait;
+use crate::wait::{What, wait};
 use core::fmt;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
@@ -332,6 +332,7 @@ impl<T> Sender<T> {
     /// # Panics
     /// In a callback under a bare C call, if it would have to wait.
     #[inline(never)]
+    #[track_caller]
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
         let message = match self.channel.try_send(message) {
             Ok(()) => return Ok(()),
@@ -339,7 +340,7 @@ impl<T> Sender<T> {
             Err(TrySendError::Full(message)) => message,
         };
         let mut sending = pin!(Sending { channel: &self.channel, waiter: Waiter::new(Some(message)) });
-        wait(|context| sending.as_mut().poll(context))
+        wait(What::Room, |context| sending.as_mut().poll(context))
     }
 
     /// Sends `message` if that needs no wait.
@@ -382,9 +383,10 @@ impl<T> Receiver<T> {
     /// # Panics
     /// In a callback under a bare C call, if it would have to wait.
     #[inline(never)]
+    #[track_caller]
     pub fn recv(&self) -> Result<T, RecvError> {
         let mut receiving = pin!(Receiving { channel: &self.channel, waiter: Waiter::new(None) });
-        wait(|context| receiving.as_mut().poll(context))
+        wait(What::Message, |context| receiving.as_mut().poll(context))
     }
 
     /// Receives a message if there is one.

@@ -1,6 +1,6 @@
 //! Waiting for a future.
 
-use super::wait;
+use super::{What, wait};
 use core::pin::pin;
 
 /// Waits until `future` is done, and returns its output.
@@ -30,7 +30,8 @@ use core::pin::pin;
 /// # Ok::<(), greenbridge_runtime::StartError>(())
 /// ```
 #[inline(never)]
+#[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    wait(|context| future.as_mut().poll(context))
+    wait(What::Future, |context| future.as_mut().poll(context))
 }

@@ -12,17 +12,20 @@
 //! # What it must never do
 //! Hold anything that belongs to the OS thread over a switch, unless the green thread is pinned.
 
+use super::{Waits, What, cancel};
 use crate::green::switch::Suspended;
 use crate::green::thread::{Green, Head, Residence};
 use crate::primitive::{AtomicBool, Mutex, Ordering, lock};
 use crate::scheduler::in_c::{Frame, Way};
 use crate::scheduler::worker::Worker;
 use crate::scheduler::{current, hand_off, limit, resident, runtime, wake};
+use core::panic::Location;
 use core::ptr::{self, NonNull};
 use core::task::{Context, Poll, Waker};
 use crossbeam_utils::sync::{Parker, Unparker};
 use std::sync::Arc;
 use std::task::Wake;
+use std::time::Instant;
 
 /// What became of an attempt to switch away.
 #[must_use]
@@ -116,13 +119,17 @@ pub(crate) fn suspend_unpinned(why: Suspended) {
 }
 
 /// Parks the running green thread until its permit is given, and takes the permit.
+#[track_caller]
 pub(crate) fn wait_for_permit(green: NonNull<Head>) {
+    let waits = Waits { what: What::Permit, at: Location::caller() };
     // SAFETY: it is running this very function.
     let head = unsafe { green.as_ref() };
     while head.permit.swap(NO_PERMIT, Ordering::Acquire) != PERMIT {
         if head.state.take_notification() {
             continue;
         }
+        cancel::check_green(head);
+        head.waits.set(Some(waits));
         match switch(green, Suspended::Park) {
             Switched::Resumed => {}
             Switched::MustBlock => return block_for_permit(head),
@@ -209,9 +216,19 @@ impl Wake for ThreadWaker {
 /// In a child that was forked from a process with a runtime, if it would have to wait: nobody is there to wake it.
 #[cold]
 #[inline(never)]
-pub(crate) fn wait_on_thread<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+pub(crate) fn wait_on_thread<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    wait_on_thread_until(None, poll).expect("without a deadline it waits until it is ready")
+}
+
+/// The same until `deadline`: None if that has come first.
+#[cold]
+#[inline(never)]
+pub(crate) fn wait_on_thread_until<T>(
+    deadline: Option<Instant>,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Option<T> {
     if let Poll::Ready(value) = poll(&mut Context::from_waker(Waker::noop())) {
-        return value;
+        return Some(value);
     }
     runtime::refuse_in_forked_child();
     let parker = Parker::new();
@@ -225,20 +242,67 @@ pub(crate) fn wait_on_thread<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T
     let mut context = Context::from_waker(&waker);
     // In C before this, the worker stays in C, with or without a processor.
     let was_in_c = worker.is_some_and(|worker| worker.status.is_entered());
+    cancel::observe_with(&waker);
+    // Also when the wait is cut short.
+    let _observes_as_before = ObservesAsBefore;
     loop {
         thread.count_in();
+        let counted = Counted(&thread);
         if let Poll::Ready(value) = poll(&mut context) {
-            thread.count_out();
-            return value;
+            return Some(value);
+        }
+        cancel::check();
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return None;
         }
         if let Some(worker) = worker {
             hand_off::give_up_processor(worker);
         }
-        parker.park();
-        thread.count_out();
+        match deadline {
+            None => parker.park(),
+            Some(deadline) => parker.park_deadline(deadline),
+        }
+        drop(counted);
         if let Some(worker) = worker.filter(|_| !was_in_c) {
             worker.try_leave();
         }
+    }
+}
+
+/// Parks the calling OS thread, which is not the runtime's. As `std::thread::park` it may come back early; and it observes cancellation.
+#[allow(clippy::disallowed_methods, reason = "off the runtime's own threads, the OS thread is the one that parks")]
+pub(crate) fn park_thread() {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    if current::scopes().is_null() {
+        return std::thread::park();
+    }
+    cancel::observe_with(&Waker::from(Arc::new(Unpark(std::thread::current()))));
+    let _observes_as_before = ObservesAsBefore;
+    cancel::check();
+    std::thread::park();
+    cancel::check();
+}
+
+/// Counts the OS thread out, unless it has been woken and is counted out already.
+struct Counted<'a>(&'a ThreadWaker);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.count_out();
+    }
+}
+
+/// Lets cancellations wake the caller as before the wait.
+struct ObservesAsBefore;
+
+impl Drop for ObservesAsBefore {
+    fn drop(&mut self) {
+        cancel::observe_as_before();
     }
 }
 

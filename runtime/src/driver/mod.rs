@@ -1,0 +1,4 @@
+//! What wakes green threads from outside the scheduler: time.
+
+pub(crate) mod clock;
+pub(crate) mod timers;
