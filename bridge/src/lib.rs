@@ -74,6 +74,8 @@ pub use greenbridge_runtime::{
     JoinHandle, PinGuard, StackError, StackShortage, StartError, Thread, ThreadBuilder, ThreadId, block_on, cancel,
     current, park, pin, run, spawn, sync, sync::channel, yield_now,
 };
+#[cfg(feature = "tokio")]
+pub use greenbridge_runtime::tokio;
 pub use promise::Start;
 
 /// What `#[greenbridge::export]` expands to. Not for users: it changes without notice.

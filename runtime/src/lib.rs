@@ -19,6 +19,8 @@ pub mod settings;
 mod spawn;
 mod stack;
 pub mod sync;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod wait;
 
 pub use builder::{Builder, StartError};

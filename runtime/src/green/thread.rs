@@ -16,7 +16,7 @@
 //! # Who may touch which field, and when
 //! * `state`, `references`, `permit`: anyone who holds a reference; atomics.
 //! * `coroutine`: the worker that runs a turn, from the moment it has the [`Ready`] to the commit of that turn.
-//! * `suspender`, `pins`, `home`, `residence`, `in_callback`, `hasty`, `refused`, `scopes`, `waits`: the green thread itself while it runs, its worker between switch and commit, and
+//! * `suspender`, `pins`, `home`, `residence`, `in_callback`, `hasty`, `refused`, `scopes`, `waits`, `entered`: the green thread itself while it runs, its worker between switch and commit, and
 //!   whoever was told [`Wake::MustSchedule`](super::state::Wake::MustSchedule) until it has passed the `Ready` on. The state word orders
 //!   these, as it does the stack.
 //! * `joiner`: by the JOINER bit, see `state.rs`.
@@ -91,6 +91,9 @@ pub(crate) struct Head {
     pub(crate) scopes: Cell<*const Scope>,
     /// What it waited for when it was last parked.
     pub(crate) waits: Cell<Option<Waits>>,
+    /// The innermost tokio handle that its code has entered.
+    #[cfg(feature = "tokio")]
+    pub(crate) entered: Cell<*const crate::tokio::Entered<'static>>,
     /// The permit that `unpark` gives: see `wait/park.rs`.
     pub(crate) permit: AtomicU8,
     references: AtomicUsize,
@@ -195,6 +198,8 @@ impl Green {
                 refused: Cell::new(false),
                 scopes: Cell::new(ptr::null()),
                 waits: Cell::new(None),
+                #[cfg(feature = "tokio")]
+                entered: Cell::new(ptr::null()),
                 permit: AtomicU8::new(0),
                 joiner: UnsafeCell::new(None),
                 owner: Owner::new(id, name),

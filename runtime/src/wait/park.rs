@@ -51,6 +51,8 @@ pub(crate) fn switch(green: NonNull<Head>, why: Suspended) -> Switched {
     let (frame, callbacks) = current::stack_of_calls();
     // SAFETY: it is running this very function.
     let green = unsafe { green.as_ref() };
+    #[cfg(feature = "tokio")]
+    let _left = crate::tokio::Left::before_switch(green);
     if !frame.is_null() || callbacks != 0 {
         return switch_in_callback(green, frame, callbacks, why);
     }
@@ -114,8 +116,12 @@ pub(crate) fn waiting_under_bare_call() -> ! {
 /// Switches the running green thread away from a place where no C is on its stack.
 pub(crate) fn suspend_unpinned(why: Suspended) {
     let green = running().expect("only a green thread suspends");
-    // SAFETY: it is running; no C frame, hence this is its own stack.
-    unsafe { green.as_ref().suspender.suspend(why) };
+    // SAFETY: it is running.
+    let green = unsafe { green.as_ref() };
+    #[cfg(feature = "tokio")]
+    let _left = crate::tokio::Left::before_switch(green);
+    // SAFETY: no C frame, hence this is its own stack.
+    unsafe { green.suspender.suspend(why) };
 }
 
 /// Parks the running green thread until its permit is given, and takes the permit.
