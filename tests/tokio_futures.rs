@@ -12,13 +12,14 @@ use std::ffi::{c_long, c_void};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::{Callback, Way, child, child_on_processors, for_c, gettid, panic_text, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Handle, Runtime};
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 const GREENBRIDGE: Start = Start::by_rust();
@@ -124,6 +125,45 @@ fn callbacks_on_c_threads_ask_over_tcp() {
         .collect();
     let sum: c_long = threads.into_iter().map(|thread| thread.join().expect("no panic")).sum();
     assert_eq!(sum, (0..8).map(|n| 2 * n).sum());
+}
+
+#[test]
+fn a_thread_of_c_wakes_a_green_thread() {
+    child_on_processors("wakers_are_called_on_c_threads", &[1, 2]);
+}
+
+/// Where an answer goes, to be taken by the callback.
+type Answer = Mutex<Option<oneshot::Sender<c_long>>>;
+
+#[test]
+#[ignore = "child process"]
+fn wakers_are_called_on_c_threads() {
+    start();
+    let threads: Vec<_> = (0..50)
+        .map(|n| {
+            spawn(move || {
+                let (answer, answered) = oneshot::channel();
+                let answers = spawn(move || {
+                    let answer: Answer = Mutex::new(Some(answer));
+                    let (f, context) = for_c(answer_in_callback, &answer);
+                    // SAFETY: C ends its thread before it returns, while `answer` is borrowed.
+                    call(|| unsafe { tokio_futures_on_thread(f, context, n) })
+                });
+                assert_eq!(block_on(answered), Ok(n));
+                answers.join().expect("no panic")
+            })
+        })
+        .collect();
+    for thread in threads {
+        assert_eq!(thread.join().expect("no panic"), 0);
+    }
+}
+
+#[greenbridge::export]
+extern "C" fn answer_in_callback(answer: &Answer, number: c_long) -> c_long {
+    let answer = answer.lock().expect("no panic").take().expect("it is there");
+    answer.send(number).expect("the green thread waits");
+    0
 }
 
 #[test]

@@ -308,7 +308,10 @@ fn a_guard_is_held_over_a_wait() {
     .expect_err("it must not wait there");
     assert!(panic_text(&*payload).contains("reverse"), "tokio's own words");
     assert!(value.send(1).is_err(), "the receive was given up");
-    assert_eq!(spawn(|| block_on(async { tokio::spawn(async { 2 }).await })).join().expect("no panic").expect("no panic"), 2);
+    assert_eq!(
+        spawn(|| block_on(async { tokio::spawn(async { 2 }).await })).join().expect("no panic").expect("no panic"),
+        2
+    );
 }
 
 #[test]
@@ -320,7 +323,8 @@ fn a_wait_on_a_thread_of_tokio_blocks_that_thread() {
 #[ignore = "child process"]
 fn tokio_threads_wait() {
     start();
-    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio starts");
+    let tokio =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio starts");
     let answer = tokio.block_on(async {
         tokio::spawn(async {
             // More messages than a task of tokio's may receive before it must come back later.

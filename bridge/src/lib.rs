@@ -44,6 +44,9 @@ mod book {
     mod readme {}
     #[doc = include_str!("../../docs/called-by-c.md")]
     mod called_by_c {}
+    #[cfg(feature = "tokio")]
+    #[doc = include_str!("../../docs/futures.md")]
+    mod futures {}
     #[doc = include_str!("../../docs/life.md")]
     mod life {}
     #[doc = include_str!("../../docs/model.md")]
@@ -70,12 +73,12 @@ pub use call::{
     call_on_thread_stack, call_on_thread_stack_errno,
 };
 pub use greenbridge_macros::export;
+#[cfg(feature = "tokio")]
+pub use greenbridge_runtime::tokio;
 pub use greenbridge_runtime::{
     JoinHandle, PinGuard, StackError, StackShortage, StartError, Thread, ThreadBuilder, ThreadId, block_on, cancel,
     current, park, pin, run, spawn, sync, sync::channel, yield_now,
 };
-#[cfg(feature = "tokio")]
-pub use greenbridge_runtime::tokio;
 pub use promise::Start;
 
 /// What `#[greenbridge::export]` expands to. Not for users: it changes without notice.
