@@ -192,6 +192,29 @@ impl<S> WaitQueue<S> {
         old
     }
 
+    /// Puts `waiter` at the front: one that was served, and comes back with nothing. Otherwise as [`enqueue`](Self::enqueue).
+    ///
+    /// # Safety
+    /// As for [`enqueue`](Self::enqueue).
+    pub(crate) unsafe fn enqueue_first(&mut self, waiter: Pin<&Waiter<S>>, waker: Waker) -> Option<Waker> {
+        let node = NonNull::from(waiter.get_ref());
+        debug_assert_ne!(waiter.state.load(Ordering::Relaxed), QUEUED);
+        // SAFETY: not queued (1), so `inner` is the caller's.
+        let old = waiter.inner.with_mut(|inner| unsafe {
+            (*inner).before = None;
+            (*inner).after = self.head;
+            (*inner).waker.replace(waker)
+        });
+        match self.head {
+            // SAFETY: a queued waiter is alive (2), and its `inner` is the lock holder's (3).
+            Some(head) => unsafe { head.as_ref() }.inner.with_mut(|inner| unsafe { (*inner).before = Some(node) }),
+            None => self.tail = Some(node),
+        }
+        self.head = Some(node);
+        waiter.state.store(QUEUED, Ordering::Relaxed);
+        old
+    }
+
     /// Replaces the waker of a queued waiter: a future polled again may have a new one. Returns the old one, to be dropped
     /// after the lock is released.
     pub(crate) fn rewake(&mut self, waiter: Pin<&Waiter<S>>, waker: Waker) -> Option<Waker> {
