@@ -4,8 +4,11 @@
 
 mod support;
 
-use greenbridge::sync::{MappedMutexGuard, Mutex, MutexGuard, OwnedMutexGuard};
+use greenbridge::sync::condvar::WaitFuture;
+use greenbridge::sync::mutex::{LockFuture, LockOwnedFuture};
+use greenbridge::sync::{Condvar, MappedMutexGuard, Mutex, MutexGuard, OwnedMutexGuard};
 use greenbridge::{pin, spawn, yield_now};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -156,6 +159,25 @@ fn an_owned_guard_keeps_its_lock() {
     assert!(OwnedMutexGuard::mutex(&guard).is_locked());
     drop(guard);
     assert!(weak.upgrade().is_none(), "the guard was the last to keep it");
+}
+
+#[test]
+fn locks_and_guards_may_go_wherever_their_value_may() {
+    fn assert_send<T: Send>() {}
+    fn assert_sync<T: Sync>() {}
+    // `Cell` is `Send`, and not `Sync`.
+    assert_send::<Mutex<Cell<i32>>>();
+    assert_sync::<Mutex<Cell<i32>>>();
+    assert_send::<MutexGuard<'_, Cell<i32>>>();
+    assert_send::<MappedMutexGuard<'_, Cell<i32>>>();
+    assert_send::<OwnedMutexGuard<Cell<i32>>>();
+    assert_send::<LockFuture<'_, Cell<i32>>>();
+    assert_send::<LockOwnedFuture<Cell<i32>>>();
+    assert_send::<WaitFuture<'_, Cell<i32>>>();
+    assert_sync::<MutexGuard<'_, i32>>();
+    assert_sync::<MappedMutexGuard<'_, i32>>();
+    assert_sync::<OwnedMutexGuard<i32>>();
+    assert_sync::<Condvar>();
 }
 
 #[test]
