@@ -24,6 +24,7 @@ const PROTOCOLS: &[(&str, &str, &[Mutant])] = &[
     ("inbox", "runtime/src/scheduler/inbox.rs", mutants::inbox::MUTANTS),
     ("idle", "runtime/src/scheduler/idle.rs", mutants::idle::MUTANTS),
     ("queue", "runtime/src/wait/queue.rs", mutants::queue::MUTANTS),
+    ("front", "runtime/src/wait/queue.rs", mutants::front::MUTANTS),
     ("mutex", "runtime/src/sync/mutex/raw.rs", mutants::mutex::MUTANTS),
 ];
 

@@ -16,6 +16,7 @@
 //! | transition | who, under the lock | from, to | ordering of `state` |
 //! |---|---|---|---|
 //! | [`WaitQueue::enqueue`] | the waiter, in the critical section that found the condition false | idle, queued | Relaxed |
+//! | [`WaitQueue::enqueue_first`] | the waiter, served with nothing, likewise | served, queued | Relaxed |
 //! | [`WaitQueue::serve`] | who made the condition true for one waiter | queued, served | Release, its last touch |
 //! | [`WaitQueue::give_up`] | the waiter, when it no longer wants to wait: its future is dropped | queued, idle | Relaxed |
 //! | [`Waiter::is_served`] | the waiter, *without* the lock | reads | Acquire, pairs with `serve` |
@@ -193,6 +194,7 @@ impl<S> WaitQueue<S> {
     }
 
     /// Puts `waiter` at the front: one that was served, and comes back with nothing. Otherwise as [`enqueue`](Self::enqueue).
+    /// Model: `tests/models/tests/front.rs`.
     ///
     /// # Safety
     /// As for [`enqueue`](Self::enqueue).

@@ -123,7 +123,9 @@ macro_rules! models {
                 let locked = Locked::new();
                 let others = [locked.adds(), locked.adds()];
                 locked.add();
-                others.map(|other| other.join().unwrap());
+                for other in others {
+                    other.join().unwrap();
+                }
                 locked.assert_value(3);
             });
         }
