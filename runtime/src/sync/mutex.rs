@@ -12,6 +12,9 @@
 //! him loses one race at most. No clock is involved. (Go hands over to one that has waited for more than a millisecond. Here the
 //! hand-over costs a switch and no more, since the one that is handed the lock runs next; it pays to be strict.)
 //!
+//! A green thread that is woken still needs a processor to arrive. One that never waits keeps its own, whatever it does there, and on a
+//! runtime with a single processor it keeps everybody from running.
+//!
 //! # Panics under the lock
 //! There is no poisoning. A panic while the lock is held releases it, and so does a cancellation; the next one finds the value as it was
 //! left. Code that may leave it half changed does what std's lock does for it: keep a flag beside the value, set while the change is
