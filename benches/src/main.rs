@@ -21,6 +21,7 @@ mod channel_rows;
 mod command;
 mod gauge;
 mod hand_off_rows;
+mod lock_rows;
 mod measure;
 mod parked_rows;
 mod seed_row;
@@ -69,6 +70,8 @@ const ROWS: &[Row] = &[
     Row("pingpong0", GreenThread, channel_rows::pingpong0),
     Row("pingpong_callback", GreenThread, channel_rows::pingpong_callback),
     Row("mpmc", GreenThread, channel_rows::mpmc),
+    Row("mutex", GreenThread, lock_rows::mutex),
+    Row("mutex_alone", GreenThread, lock_rows::mutex_alone),
     Row("blocking_progress", GreenThread, hand_off_rows::blocking_progress),
     Row("blocking_progress_blocking", GreenThread, hand_off_rows::blocking_progress_blocking),
     Row("handoff", OneProcessor, hand_off_rows::handoff),

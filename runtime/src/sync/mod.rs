@@ -1,3 +1,8 @@
 //! What green threads, OS threads, callbacks from C and futures wait with.
 
 pub mod channel;
+pub mod condvar;
+pub mod mutex;
+
+pub use condvar::{Condvar, WaitTimeoutResult};
+pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, OwnedMutexGuard};

@@ -16,6 +16,7 @@
 //! | transition | who, under the lock | from, to | ordering of `state` |
 //! |---|---|---|---|
 //! | [`WaitQueue::enqueue`] | the waiter, in the critical section that found the condition false | idle, queued | Relaxed |
+//! | [`WaitQueue::enqueue_first`] | the waiter, served with nothing, likewise | served, queued | Relaxed |
 //! | [`WaitQueue::serve`] | who made the condition true for one waiter | queued, served | Release, its last touch |
 //! | [`WaitQueue::give_up`] | the waiter, when it no longer wants to wait: its future is dropped | queued, idle | Relaxed |
 //! | [`Waiter::is_served`] | the waiter, *without* the lock | reads | Acquire, pairs with `serve` |
@@ -188,6 +189,30 @@ impl<S> WaitQueue<S> {
             None => self.head = Some(node),
         }
         self.tail = Some(node);
+        waiter.state.store(QUEUED, Ordering::Relaxed);
+        old
+    }
+
+    /// Puts `waiter` at the front: one that was served, and comes back with nothing. Otherwise as [`enqueue`](Self::enqueue).
+    /// Model: `tests/models/tests/front.rs`.
+    ///
+    /// # Safety
+    /// As for [`enqueue`](Self::enqueue).
+    pub(crate) unsafe fn enqueue_first(&mut self, waiter: Pin<&Waiter<S>>, waker: Waker) -> Option<Waker> {
+        let node = NonNull::from(waiter.get_ref());
+        debug_assert_ne!(waiter.state.load(Ordering::Relaxed), QUEUED);
+        // SAFETY: not queued (1), so `inner` is the caller's.
+        let old = waiter.inner.with_mut(|inner| unsafe {
+            (*inner).before = None;
+            (*inner).after = self.head;
+            (*inner).waker.replace(waker)
+        });
+        match self.head {
+            // SAFETY: a queued waiter is alive (2), and its `inner` is the lock holder's (3).
+            Some(head) => unsafe { head.as_ref() }.inner.with_mut(|inner| unsafe { (*inner).before = Some(node) }),
+            None => self.tail = Some(node),
+        }
+        self.head = Some(node);
         waiter.state.store(QUEUED, Ordering::Relaxed);
         old
     }

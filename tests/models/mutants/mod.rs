@@ -4,9 +4,11 @@
 //! Read by the build script alone. A model that passes with a mutant in place proves nothing about what the mutant
 //! breaks.
 
+pub(crate) mod front;
 pub(crate) mod gate;
 pub(crate) mod idle;
 pub(crate) mod inbox;
+pub(crate) mod mutex;
 pub(crate) mod queue;
 pub(crate) mod state;
 pub(crate) mod status;
