@@ -70,12 +70,12 @@ pub use call::{
     call_on_thread_stack, call_on_thread_stack_errno,
 };
 pub use greenbridge_macros::export;
+#[cfg(feature = "tokio")]
+pub use greenbridge_runtime::tokio;
 pub use greenbridge_runtime::{
     JoinHandle, PinGuard, StackError, StackShortage, StartError, Thread, ThreadBuilder, ThreadId, block_on, cancel,
     current, park, pin, run, spawn, sync, sync::channel, yield_now,
 };
-#[cfg(feature = "tokio")]
-pub use greenbridge_runtime::tokio;
 pub use promise::Start;
 
 /// What `#[greenbridge::export]` expands to. Not for users: it changes without notice.
