@@ -62,7 +62,7 @@ fn remove(path: &Path) -> io::Result<()> {
 /// Checks that a database in the store answers as the same in an ordinary file, and that it survives a store that goes down between the
 /// writes of a transaction.
 pub(crate) fn check(server: &Server, folder: &Path) -> Result<(), AnyError> {
-    let path = folder.join("ordinary.db");
+    let path = folder.join(format!("sqlite_vfs-{}-ordinary.db", std::process::id()));
     server.put(name(0), template(&path)?);
     let (ordinary, stored) = (Connection::open(&path.to_string_lossy(), None)?, open(0)?);
     let whole = "SELECT count(*), sum(balance), sum(balance * id), sum(length(note)) FROM account";
