@@ -56,6 +56,11 @@ impl Worker {
         self.obstacles.load(Ordering::Relaxed) & INTERLEAVED != 0
     }
 
+    /// Whether it keeps an exclusive one.
+    pub(crate) fn keeps_exclusive(&self) -> bool {
+        self.obstacles.load(Ordering::Relaxed) & EXCLUSIVE != 0
+    }
+
     /// Whether the running green thread hands its processor on at once when it calls C. Its last call was so long that the monitor
     /// took the processor, so this one may well be, too; a short one makes it patient again.
     #[inline]

@@ -106,8 +106,21 @@ impl Spares {
         list.free.iter().chain(&list.hosts).any(|spare| ptr::eq(spare.worker, worker))
     }
 
-    /// A worker for a processor: free, new, or as a last resort a host.
+    /// A worker for a processor: free, one that keeps only interleaved residents, new, or as a last resort any host.
+    ///
+    /// Interleaved calls can go on beside those it keeps. Were a new OS thread made while such a worker is to be had, each hand-off among
+    /// thousands of interleaved calls would leave one more behind that keeps some.
     pub(crate) fn find(&self, runtime: &'static Runtime) -> Result<&'static Worker, NoWorker> {
+        let at_hand = {
+            let mut list = lock(&self.list);
+            list.free.pop().or_else(|| {
+                let at = list.hosts.iter().rposition(|spare| !spare.worker.keeps_exclusive())?;
+                Some(list.hosts.swap_remove(at))
+            })
+        };
+        if let Some(spare) = at_hand {
+            return Ok(spare.worker);
+        }
         self.find_free(runtime).or_else(|| lock(&self.list).hosts.pop().map(|spare| spare.worker)).ok_or(NoWorker)
     }
 

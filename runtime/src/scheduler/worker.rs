@@ -286,9 +286,11 @@ fn run_other(runtime: &'static Runtime, worker: &'static Worker) -> bool {
     found.map(|ready| run_found(runtime, worker, ready)).is_some()
 }
 
-/// Runs a resident. In a callback it needs no processor, for it counts as in C; with one, whom it wakes runs here, next to it.
+/// Runs a resident. In a callback an exclusive one needs no processor, for it counts as in C; with one, whom it wakes runs here, next to it.
+/// Of interleaved ones there may be thousands: without a processor they would run on as many OS threads as keep some.
 fn run_resident(runtime: &'static Runtime, worker: &'static Worker, ready: Ready) {
-    if worker.processor().is_some() || hand_off::fetch_idle(runtime, worker) || ready.in_callback.get() {
+    let counts_as_in_c = ready.in_callback.get() && ready.residence.get() != Residence::Interleaved;
+    if worker.processor().is_some() || hand_off::fetch_idle(runtime, worker) || counts_as_in_c {
         resume(runtime, worker, ready);
     } else {
         if ready.residence.get() == Residence::Free {
