@@ -126,6 +126,9 @@ fn two_join_each_other() {
     });
 }
 
+/// A way to wait for a value.
+type Waits = fn(&Receiver<c_long>) -> c_long;
+
 #[test]
 fn who_has_c_on_its_stack_is_told_with_its_worker() {
     for report in reports("callbacks_wait") {
@@ -142,7 +145,7 @@ fn callbacks_wait() {
     deadlocks(|| {
         start();
         let (_sender, receiver) = silence();
-        let ways: [(&str, fn(&Receiver<c_long>) -> c_long); 8] = [
+        let ways: [(&str, Waits); 8] = [
             ("call", |receiver| call(|| enter_c(receiver))),
             ("call_blocking", |receiver| call_blocking(|| enter_c(receiver))),
             // SAFETY: this C keeps nothing across a callback.
