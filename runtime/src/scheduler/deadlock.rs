@@ -38,7 +38,8 @@
 //! # What is not a deadlock
 //! An OS thread that is in C, computes, sleeps, reads, or waits in std, tokio or another runtime: it is no sleeper. A C call is one of these.
 //! A wait with a deadline: a timer, or an OS thread that gets up by itself. A process that has a handler for a signal from outside: it might
-//! wake somebody. A forked child: it has no monitor.
+//! wake somebody. A forked child: it has no monitor. And some are missed: where `/proc` is not mounted or counts in another namespace, and
+//! where `main` has ended by `pthread_exit`, for the kernel goes on listing it.
 //!
 //! # When it looks
 //! Whoever goes to sleep while all processors are idle asks for a look *after* it can be seen to sleep ([`suspect`]). The last one to do so
