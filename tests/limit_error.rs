@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
-use support::{Callback, child, for_c, panic_text, pause, start_with, thread_count, yield_until};
+use support::{Callback, child, for_c, panic_text, pause, start_with, yield_until};
 
 const GREENBRIDGE: Start = Start::by_rust();
 
@@ -21,24 +21,9 @@ unsafe extern "C" {
     fn limit_error_enter(f: Callback<c_long>, context: *mut c_void, number: c_long) -> c_long;
 }
 
-/// Runs `body` in a process with no other OS thread, forked before the first use. The test harness has some that could free
-/// anything, as far as the runtime knows.
+/// Runs `body` in a process with no other OS thread, and sees that it comes to its end.
 fn alone(body: impl FnOnce()) {
-    // SAFETY: the child goes on with its only thread, and leaves by `_exit`.
-    let pid = unsafe { libc::fork() };
-    assert!(pid >= 0, "the system does not fork");
-    if pid == 0 {
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            assert_eq!(thread_count(), 1);
-            body();
-        }));
-        // SAFETY: ends the child without running what belongs to the parent.
-        unsafe { libc::_exit(i32::from(result.is_err())) };
-    }
-    let mut status = 0;
-    // SAFETY: writes the status to where it is told.
-    assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
-    assert_eq!(status, 0, "the process that is alone has failed");
+    assert_eq!(support::alone(body), 0, "the process that is alone has failed");
 }
 
 /// How many callbacks wait.

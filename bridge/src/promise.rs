@@ -129,6 +129,15 @@ impl Start {
         Self::with(self.settings_to_change().thread_name(prefix))
     }
 
+    /// Whether a deadlock of the whole process is reported, and ends it with status 2: see
+    /// [`Builder::deadlock_detection`](crate::Builder::deadlock_detection).
+    ///
+    /// # Panics
+    /// The runtime is not started by this promise.
+    pub const fn deadlock_detection(self, on: bool) -> Self {
+        Self::with(self.settings_to_change().deadlock_detection(on))
+    }
+
     /// The settings with which an entry may start the runtime; `None` if it may not.
     pub(crate) const fn first_entry(&self) -> Option<Settings> {
         self.on_first_entry

@@ -19,6 +19,7 @@ use std::time::Duration;
 /// | [`max_threads`](Self::max_threads) | `GREENBRIDGE_MAX_THREADS` | 1 to 1,000,000, not below `processors` | 10,000 |
 /// | [`spare_idle`](Self::spare_idle) | `GREENBRIDGE_SPARE_IDLE_MS` | 0 to one day | 10 s |
 /// | [`thread_name`](Self::thread_name) | `GREENBRIDGE_THREAD_NAME` | 1 to 11 bytes | `greenbridge` |
+/// | [`deadlock_detection`](Self::deadlock_detection) | `GREENBRIDGE_DEADLOCK_DETECTION` | `on` or `off` | on |
 ///
 /// # Examples
 /// ```
@@ -76,6 +77,18 @@ impl Builder {
     /// What the names of the runtime's OS threads begin with, at most 11 bytes without NUL. Default: `greenbridge`.
     pub const fn thread_name(mut self, prefix: &'static str) -> Self {
         self.settings = self.settings.thread_name(prefix);
+        self
+    }
+
+    /// Whether a deadlock of the whole process is reported. Default: yes.
+    ///
+    /// When every green thread waits, no timer is armed, and the process has no OS thread but the runtime's own and those that
+    /// block in one of its waits, nobody can ever go on. The runtime then writes to stderr what each of them waits for and
+    /// where, and ends the process with status 2; nothing that is registered for the exit runs, and nothing that is still buffered is
+    /// written. While the process has a handler for a signal from outside, nothing is reported: the handler might wake somebody.
+    /// An OS thread that ends later than a third of a second after the runtime has come to rest is not noticed to be gone.
+    pub const fn deadlock_detection(mut self, on: bool) -> Self {
+        self.settings = self.settings.deadlock_detection(on);
         self
     }
 

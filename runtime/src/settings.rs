@@ -7,6 +7,7 @@
 //! | `max_threads` | `GREENBRIDGE_MAX_THREADS` | 1 to 1,000,000, and no fewer than `processors` | 10,000 |
 //! | `spare_idle` | `GREENBRIDGE_SPARE_IDLE_MS` | 0 to one day; whole milliseconds in the variable | 10 s |
 //! | `thread_name` | `GREENBRIDGE_THREAD_NAME` | 1 to 11 bytes, no NUL | `greenbridge` |
+//! | `deadlock_detection` | `GREENBRIDGE_DEADLOCK_DETECTION` | a bool; `on` or `off` in the variable | on |
 //!
 //! What the program says wins over the environment, and the environment over the default; a variable is read only if
 //! the program says nothing. A value that is not accepted is an error that names its source. It is never replaced by
@@ -39,6 +40,7 @@ pub struct Settings {
     max_threads: Option<usize>,
     spare_idle: Option<Duration>,
     thread_name: Option<&'static str>,
+    deadlock_detection: Option<bool>,
 }
 
 /// The settings that a runtime is started with: every one decided, each within its range.
@@ -54,6 +56,8 @@ pub struct Resolved {
     pub spare_idle: Duration,
     /// What the names of the workers begin with.
     pub thread_name: Cow<'static, str>,
+    /// Whether a deadlock of the whole process is reported, and ends it.
+    pub deadlock_detection: bool,
 }
 
 impl Settings {
@@ -66,6 +70,7 @@ impl Settings {
             max_threads: None,
             spare_idle: None,
             thread_name: None,
+            deadlock_detection: None,
         }
     }
 
@@ -102,6 +107,12 @@ impl Settings {
     /// Gives what the names of the workers begin with.
     pub const fn thread_name(mut self, prefix: &'static str) -> Self {
         self.thread_name = Some(prefix);
+        self
+    }
+
+    /// Says whether a deadlock is reported.
+    pub const fn deadlock_detection(mut self, on: bool) -> Self {
+        self.deadlock_detection = Some(on);
         self
     }
 
@@ -144,6 +155,7 @@ impl Settings {
         let max_threads = MAX_THREADS.find(self.owner, self.max_threads, environment)?;
         let spare_idle = SPARE_IDLE.find(self.owner, self.spare_idle, environment)?;
         let thread_name = THREAD_NAME.find(self.owner, self.thread_name.map(Cow::Borrowed), environment)?;
+        let deadlock_detection = DEADLOCK_DETECTION.find(self.owner, self.deadlock_detection, environment)?;
 
         let limit = max_threads.as_ref().map_or(DEFAULT_MAX_THREADS, |found| found.value);
         if let (Some(wanted), Some(found)) = (&processors, &max_threads)
@@ -158,6 +170,7 @@ impl Settings {
             max_threads: limit,
             spare_idle: spare_idle.map_or(DEFAULT_SPARE_IDLE, |found| found.value),
             thread_name: thread_name.map_or(Cow::Borrowed(DEFAULT_THREAD_NAME), |found| found.value),
+            deadlock_detection: deadlock_detection.is_none_or(|found| found.value),
         })
     }
 }
@@ -243,6 +256,14 @@ const THREAD_NAME: Knob<Cow<'static, str>> = Knob {
     expected: "expected 1 to 11 bytes without a NUL",
 };
 
+const DEADLOCK_DETECTION: Knob<bool> = Knob {
+    setter: "deadlock_detection",
+    variable: "GREENBRIDGE_DEADLOCK_DETECTION",
+    read: read_switch,
+    accepts: |_| true,
+    expected: "expected `on` or `off`",
+};
+
 const fn accepts_processors(number: &usize) -> bool {
     1 <= *number && *number <= MOST_PROCESSORS
 }
@@ -321,6 +342,14 @@ fn read_milliseconds(text: &str) -> Option<Duration> {
     read_number(text).map(|number| Duration::from_millis(number as u64))
 }
 
+fn read_switch(text: &str) -> Option<bool> {
+    match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
 /// The CPUs that this process may use. Affinity and the quota of a control group count; where neither can be read, one.
 fn available_processors() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get).min(MOST_PROCESSORS)
@@ -354,6 +383,7 @@ mod tests {
         assert_eq!(resolved.max_threads, 10_000);
         assert_eq!(resolved.spare_idle, Duration::from_secs(10));
         assert_eq!(resolved.thread_name, "greenbridge");
+        assert!(resolved.deadlock_detection);
     }
 
     #[test]
@@ -364,6 +394,7 @@ mod tests {
             ("GREENBRIDGE_MAX_THREADS", "20"),
             ("GREENBRIDGE_SPARE_IDLE_MS", "30"),
             ("GREENBRIDGE_THREAD_NAME", "env"),
+            ("GREENBRIDGE_DEADLOCK_DETECTION", "off"),
         ];
         let from_environment = Resolved {
             processors: 2,
@@ -371,6 +402,7 @@ mod tests {
             max_threads: 20,
             spare_idle: Duration::from_millis(30),
             thread_name: "env".into(),
+            deadlock_detection: false,
         };
         assert_eq!(resolve(NONE, &environment), Ok(from_environment));
 
@@ -379,13 +411,15 @@ mod tests {
             .stack_size(1 << 20)
             .max_threads(30)
             .spare_idle(Duration::from_millis(40))
-            .thread_name("given");
+            .thread_name("given")
+            .deadlock_detection(true);
         let from_program = Resolved {
             processors: 3,
             stack_size: 1 << 20,
             max_threads: 30,
             spare_idle: Duration::from_millis(40),
             thread_name: "given".into(),
+            deadlock_detection: true,
         };
         assert_eq!(resolve(given, &environment), Ok(from_program));
     }
@@ -471,6 +505,8 @@ mod tests {
             ("GREENBRIDGE_SPARE_IDLE_MS", "10s", time),
             ("GREENBRIDGE_SPARE_IDLE_MS", "86400001", time),
             ("GREENBRIDGE_THREAD_NAME", "twelve bytes", "expected 1 to 11 bytes without a NUL"),
+            ("GREENBRIDGE_DEADLOCK_DETECTION", "1", "expected `on` or `off`"),
+            ("GREENBRIDGE_DEADLOCK_DETECTION", "", "expected `on` or `off`"),
         ] {
             assert_eq!(resolve(NONE, &[(variable, value)]), Err(format!("{variable} is \"{value}\": {expected}")));
         }

@@ -33,6 +33,7 @@ use std::panic::resume_unwind;
 /// assert_eq!(greenbridge_runtime::run(move || word + " thread"), "green thread");
 /// # Ok::<(), greenbridge_runtime::StartError>(())
 /// ```
+#[track_caller]
 pub fn run<F, T>(f: F) -> T
 where
     F: FnOnce() -> T + Send + 'static,
@@ -58,6 +59,7 @@ where
 /// assert_eq!(sum, 285);
 /// # Ok::<(), greenbridge_runtime::StartError>(())
 /// ```
+#[track_caller]
 pub fn spawn<F, T>(f: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
@@ -100,6 +102,7 @@ impl ThreadBuilder {
     ///
     /// # Panics
     /// If the runtime has not been started.
+    #[track_caller]
     pub fn spawn<F, T>(self, f: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,

@@ -18,12 +18,13 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// The settings of the runtime. A child gets those that its test gives it, and none of the caller's.
-const SETTINGS: [&str; 5] = [
+const SETTINGS: [&str; 6] = [
     "GREENBRIDGE_PROCESSORS",
     "GREENBRIDGE_STACK_SIZE",
     "GREENBRIDGE_MAX_THREADS",
     "GREENBRIDGE_SPARE_IDLE_MS",
     "GREENBRIDGE_THREAD_NAME",
+    "GREENBRIDGE_DEADLOCK_DETECTION",
 ];
 
 /// Runs the `#[ignore]`d test `name` of this very binary in a process of its own.

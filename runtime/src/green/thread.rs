@@ -7,7 +7,7 @@
 //!                                │ state, references, vtable           │
 //!                                │ coroutine, suspender                │
 //!                                │ pins, home, residence               │
-//!                                │ permit, joiner, owner (id, name)    │
+//!                                │ permit, joiner, owner, spawned      │
 //!                                ├ Body<F, T> ─────────────────────────┤
 //!                                │ closure ─► result ─► taken          │
 //!                                └─────────────────────────────────────┘
@@ -38,7 +38,8 @@ use crate::wait::cancel::Scope;
 use core::any::Any;
 use core::cell::Cell;
 use core::fmt;
-use core::mem::ManuallyDrop;
+use core::mem::{ManuallyDrop, offset_of};
+use core::panic::Location;
 use core::ptr::{self, NonNull};
 use core::task::{RawWaker, RawWakerVTable, Waker};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -100,6 +101,25 @@ pub(crate) struct Head {
     vtable: &'static VTable,
     pub(crate) joiner: UnsafeCell<Option<Waker>>,
     pub(crate) owner: Owner,
+    /// Where it was spawned.
+    pub(crate) spawned: &'static Location<'static>,
+}
+
+impl Head {
+    /// The address of its owner, from which [`of_owner`](Self::of_owner) leads back.
+    pub(crate) fn owner(this: NonNull<Self>) -> *const Owner {
+        // SAFETY: only computes an address within the head; a reference to the field would not lead back.
+        unsafe { &raw const (*this.as_ptr()).owner }
+    }
+
+    /// The head that this is the owner of.
+    ///
+    /// # Safety
+    /// [`owner`](Self::owner) has returned it, for a head that is alive.
+    pub(crate) unsafe fn of_owner(owner: NonNull<Owner>) -> NonNull<Self> {
+        // SAFETY: by contract, this is where the head begins.
+        unsafe { owner.byte_sub(offset_of!(Self, owner)).cast() }
+    }
 }
 
 enum Body<F, T> {
@@ -177,7 +197,9 @@ unsafe impl Send for Green {}
 unsafe impl Sync for Green {}
 
 impl Green {
-    /// Makes a green thread that is ready for its first turn: the scheduler's reference, and the handle's.
+    /// Makes a green thread that is ready for its first turn: the scheduler's reference, and the handle's. Its caller is where it was
+    /// spawned.
+    #[track_caller]
     pub(crate) fn new<F, T>(closure: F, id: u64, name: Option<Box<str>>) -> (Ready, Green)
     where
         F: FnOnce() -> T + Send + 'static,
@@ -203,6 +225,7 @@ impl Green {
                 permit: AtomicU8::new(0),
                 joiner: UnsafeCell::new(None),
                 owner: Owner::new(id, name),
+                spawned: Location::caller(),
             },
             body: UnsafeCell::new(Body::<F, T>::Closure(closure)),
         }));

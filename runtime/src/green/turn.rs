@@ -5,7 +5,7 @@
 
 use super::state::{Finish, Park};
 use super::switch::{Coroutine, Suspended, Turn};
-use super::thread::{Ready, Residence, body};
+use super::thread::{Head, Ready, Residence, body};
 use crate::scheduler::runtime::{Runtime, is_forked};
 use crate::scheduler::worker::Worker;
 use crate::scheduler::{hand_off, schedule};
@@ -58,7 +58,7 @@ fn attach(runtime: &Runtime, worker: &Worker, ready: &Ready) -> Result<Coroutine
         None => runtime.stacks.allocate(),
     }?;
     // SAFETY: the owner is part of the control block, which outlives its time on the stack; see `finish`.
-    unsafe { stack.set_owner(&ready.owner) };
+    unsafe { stack.set_owner(Head::owner(ready.head())) };
     let suspender = NonNull::from(&ready.suspender);
     // SAFETY: the head, and the suspender in it, live until the scheduler's reference is released, after the coroutine has returned.
     Ok(unsafe { Coroutine::new(stack, suspender, body, ready.head()) })

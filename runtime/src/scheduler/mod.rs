@@ -1,7 +1,9 @@
 //! The scheduler: who runs what, where and when. Reading order: `worker`, `search`, `schedule`, `wake`; then `in_c`, `resident`, `monitor`,
-//! `hand_off`, `spare`, `limit`; and the protocols `status`, `idle`, `inbox` each for itself.
+//! `hand_off`, `spare`, `blocked`, `deadlock`, `limit`; and the protocols `status`, `idle`, `inbox` each for itself.
 
+pub(crate) mod blocked;
 pub(crate) mod current;
+pub(crate) mod deadlock;
 pub(crate) mod hand_off;
 pub(crate) mod idle;
 pub(crate) mod in_c;

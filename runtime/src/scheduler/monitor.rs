@@ -7,6 +7,7 @@
 //! | the same turn, `next` taken, and an idle processor | wakes a searcher, which may steal `next` |
 //! | a spare worker that has been idle for too long | ends it |
 //! | green threads that wait to move, and nobody who could ever make room | refuses them (`limit.rs`) |
+//! | all wait, and nobody who could ever wake them | reports it and ends the process (`deadlock.rs`), which tells when it looks for that |
 //!
 //! # When it looks
 //! Every 20 us while somebody is in C and work waits. Otherwise it backs off to a millisecond, so that is how late its first look at such
@@ -26,7 +27,7 @@ use super::processor::Processor;
 use super::runtime::Runtime;
 use super::status::{Take, Ticket};
 use super::worker::Worker;
-use super::{hand_off, limit};
+use super::{deadlock, hand_off, limit};
 use crate::primitive::{AtomicBool, Mutex, Ordering, heavy_fence, lock};
 use core::ptr;
 use crossbeam_utils::CachePadded;
@@ -52,10 +53,8 @@ static UNPARKER: Mutex<Option<Unparker>> = Mutex::new(None);
 #[cold]
 #[inline(never)]
 pub(crate) fn wake() {
-    if ASLEEP.swap(false, Ordering::AcqRel)
-        && let Some(unparker) = &*lock(&UNPARKER)
-    {
-        unparker.unpark();
+    if ASLEEP.swap(false, Ordering::AcqRel) {
+        call();
     }
 }
 
@@ -76,6 +75,13 @@ pub(crate) fn mind_next(runtime: &Runtime) {
 pub(crate) fn watch_spares() {
     if ASLEEP.load(Ordering::Relaxed) {
         wake();
+    }
+}
+
+/// Lets the monitor look at what it looks at asleep, too.
+pub(super) fn call() {
+    if let Some(unparker) = &*lock(&UNPARKER) {
+        unparker.unpark();
     }
 }
 
@@ -116,6 +122,7 @@ fn main(runtime: &'static Runtime, parker: &Parker) {
         runtime.processors.len()
     ];
     let (mut pause, mut calm_since) = (SHORT, now);
+    let mut watch = deadlock::Watch::default();
     loop {
         let now = Instant::now();
         match look(runtime, &mut seen, now) {
@@ -123,19 +130,21 @@ fn main(runtime: &'static Runtime, parker: &Parker) {
             Outlook::Busy => (pause, calm_since) = ((pause * 2).min(LONG), now),
             Outlook::Calm if now - calm_since < CALM => pause = (pause * 2).min(LONG),
             Outlook::Calm => {
-                sleep_for_good(runtime, parker);
+                sleep_for_good(runtime, parker, &mut watch);
                 (pause, calm_since) = (SHORT, Instant::now());
             }
         }
         if pause == LONG {
             let _ = runtime.spares.retire(runtime);
         }
+        let _ = watch.look(runtime);
         pause_for(pause);
     }
 }
 
-/// Sleeps until somebody enters C, or fills `next` beside an idle processor; meanwhile it still ends idle spare workers.
-fn sleep_for_good(runtime: &'static Runtime, parker: &Parker) {
+/// Sleeps until somebody enters C, or fills `next` beside an idle processor; meanwhile it still ends idle spare workers, and looks for
+/// a deadlock when it is asked to.
+fn sleep_for_good(runtime: &'static Runtime, parker: &Parker, watch: &mut deadlock::Watch) {
     ASLEEP.store(true, Ordering::Relaxed);
     heavy_fence();
     if outlook(runtime) > Outlook::Calm {
@@ -143,14 +152,15 @@ fn sleep_for_good(runtime: &'static Runtime, parker: &Parker) {
         return;
     }
     while ASLEEP.load(Ordering::Acquire) {
-        let next = runtime.spares.retire(runtime);
-        if runtime.spares.some_wait_to_move() {
+        let retires = runtime.spares.retire(runtime);
+        let looks = watch.look(runtime);
+        let moves = runtime.spares.some_wait_to_move().then(|| {
             limit::look(runtime);
-            parker.park_timeout(limit::EVERY);
-        } else if let Some(next) = next {
-            parker.park_deadline(next);
-        } else {
-            parker.park();
+            Instant::now() + limit::EVERY
+        });
+        match [retires, looks, moves].into_iter().flatten().min() {
+            Some(next) => parker.park_deadline(next),
+            None => parker.park(),
         }
     }
 }

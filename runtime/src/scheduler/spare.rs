@@ -9,6 +9,7 @@
 //! # What it must never do
 //! Hold its lock while it wakes, starts or joins an OS thread.
 
+use super::blocked::OsThread;
 use super::hand_off::{self, NoWorker};
 use super::runtime::Runtime;
 use super::worker::{self, Worker};
@@ -183,14 +184,9 @@ impl Spares {
         lock(&self.list).ended.push(worker);
     }
 
-    /// How many OS threads there are.
-    pub(crate) fn threads(&self) -> usize {
-        lock(&self.list).threads
-    }
-
-    /// How many workers sleep, and have not been called: a moment's truth.
-    pub(crate) fn asleep(&self) -> usize {
-        lock(&self.list).made.iter().filter(|worker| worker.inbox.is_asleep()).count()
+    /// The workers that sleep, and that nobody has called: a moment's truth.
+    pub(crate) fn at_rest(&self) -> Vec<(OsThread, u64)> {
+        lock(&self.list).made.iter().filter_map(|worker| worker.at_rest()).collect()
     }
 
     /// Lets those that wait to move go on with an error: there will never be room for them.

@@ -5,19 +5,21 @@
 //! * `last`, `ticket`, `green`, `beside`, `ringing`, `others_first`: the worker's own OS thread.
 //! * `obstacles`: written by the worker's own OS thread; others read a moment's truth, or, of a sleeping worker, the truth.
 //! * `status`, `inbox`, `pinned`, `assigned`, `unparker`: everyone.
+//! * `os_thread`, `rests`: written by the worker's own OS thread, read by the monitor.
 //! * `parker`: the worker's own OS thread.
 //!
 //! A `Worker` outlives its OS thread: when that ends, `spare.rs` keeps it for the next one, so a pointer to it is good forever.
 
+use super::blocked::OsThread;
 use super::idle::Role;
 use super::inbox::{Inbox, Sleep};
 use super::processor::Processor;
 use super::runtime::Runtime;
 use super::status::{Status, Ticket};
-use super::{current, hand_off, resident, search};
+use super::{current, deadlock, hand_off, resident, search};
 use crate::green::thread::{Head, Ready, Residence};
 use crate::green::turn;
-use crate::primitive::{AtomicPtr, AtomicU32, Ordering, UnsafeCell};
+use crate::primitive::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
 use crate::stack::AlternateStack;
 use core::cell::Cell;
 use core::fmt;
@@ -53,6 +55,10 @@ pub(crate) struct Worker {
     assigned: AtomicPtr<Processor>,
     parker: UnsafeCell<Parker>,
     unparker: Unparker,
+    /// Its OS thread.
+    os_thread: AtomicU32,
+    /// Counts how often it has gone to sleep.
+    rests: AtomicU64,
 }
 
 // SAFETY: the cells and the parker belong to the worker's own OS thread, by the table above; the rest is `Sync`.
@@ -80,6 +86,8 @@ impl Worker {
             assigned: AtomicPtr::new(ptr::null_mut()),
             parker: UnsafeCell::new(parker),
             unparker,
+            os_thread: AtomicU32::new(0),
+            rests: AtomicU64::new(0),
         }
     }
 
@@ -166,6 +174,15 @@ impl Worker {
         Some(Assigned::Processor(unsafe { &*assigned }))
     }
 
+    /// Its OS thread, and which rest of the worker this is, if it sleeps and nobody has called it or given it anything: a moment's truth.
+    pub(crate) fn at_rest(&self) -> Option<(OsThread, u64)> {
+        if !self.inbox.is_asleep() || self.is_assigned() {
+            return None;
+        }
+        // Both were written before the inbox said so.
+        Some((OsThread(self.os_thread.load(Ordering::Relaxed)), self.rests.load(Ordering::Relaxed)))
+    }
+
     /// The next resident that is ready.
     fn next_resident(&self) -> Option<Ready> {
         if self.inbox.has_mail() {
@@ -236,6 +253,7 @@ enum Rest {
 /// The body of a worker's OS thread.
 pub(crate) fn main(runtime: &'static Runtime, worker: &'static Worker) {
     current::become_worker(worker);
+    worker.os_thread.store(OsThread::current().0, Ordering::Relaxed);
     let _alternate_stack = AlternateStack::install().inspect_err(|error| {
         eprintln!("greenbridge: a stack overflow on this OS thread will be a bare SIGSEGV, for it has no alternate signal stack: {error}");
     });
@@ -328,7 +346,9 @@ fn rest(runtime: &'static Runtime, worker: &'static Worker, place: Place) -> Res
         hand_off::wake_one_for_work(runtime);
     }
     loop {
+        worker.rests.store(worker.rests.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         if !worker.is_assigned() && worker.inbox.sleep() == Sleep::MayPark {
+            deadlock::suspect();
             worker.park();
             worker.inbox.wake_up();
         }

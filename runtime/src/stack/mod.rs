@@ -34,6 +34,7 @@ pub(crate) use overflow::install_handler;
 pub(crate) use pool::{StackCache, StackPool};
 
 use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
 use core::{fmt, ptr};
 
 use corosensei::stack::StackPointer;
@@ -41,7 +42,7 @@ use corosensei::stack::StackPointer;
 use crate::primitive::{Ordering, lock};
 use slab::Slot;
 
-/// Who runs on a stack: what the overflow message needs to know.
+/// Who runs on a stack: what messages need to know, and how `scheduler/deadlock/report.rs` finds the green threads.
 ///
 /// It is embedded in the control block of a green thread, never changes, and outlives the green thread's time on its
 /// stack. Only then may its address be given to [`Stack::set_owner`].
@@ -66,6 +67,11 @@ impl Owner {
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
+}
+
+/// The owners of all stacks in use: a moment's truth. Each was given to [`Stack::set_owner`], whose duties say how long it is valid.
+pub(crate) fn owners() -> impl Iterator<Item = NonNull<Owner>> {
+    slab::owners()
 }
 
 /// One stack, and the sole right to use its memory.

@@ -104,7 +104,7 @@ pub(crate) struct Waits {
 #[track_caller]
 pub(crate) fn wait<T>(what: What, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
     let waits = Waits { what, at: Location::caller() };
-    let Some(green) = park::running() else { return park::wait_on_thread(poll) };
+    let Some(green) = park::running() else { return park::wait_on_thread(waits, poll) };
     // SAFETY: `green` is running this very function, so it outlives the waker.
     let waker = unsafe { borrowed_waker(green) };
     let mut context = Context::from_waker(&waker);
@@ -121,7 +121,7 @@ pub(crate) fn wait<T>(what: What, mut poll: impl FnMut(&mut Context<'_>) -> Poll
         head.waits.set(Some(waits));
         match park::switch(green, Suspended::Park) {
             Switched::Resumed => {}
-            Switched::MustBlock => return park::wait_on_thread(poll),
+            Switched::MustBlock => return park::wait_on_thread(waits, poll),
             Switched::MayNot => park::waiting_under_bare_call(),
         }
     }
@@ -139,7 +139,8 @@ pub(crate) fn wait_until<T>(
 ) -> Option<T> {
     let Some(deadline) = deadline else { return Some(wait(what, poll)) };
     if park::running().is_none() {
-        return park::wait_on_thread_until(Some(deadline), poll);
+        let waits = Waits { what, at: Location::caller() };
+        return park::wait_on_thread_until(waits, Some(deadline), poll);
     }
     let mut timer = Timer::new();
     wait(what, |context| match poll(context) {

@@ -15,10 +15,11 @@
 use super::{Waits, What, cancel};
 use crate::green::switch::Suspended;
 use crate::green::thread::{Green, Head, Residence};
-use crate::primitive::{AtomicBool, Mutex, Ordering, lock};
+use crate::primitive::{Mutex, Ordering, lock};
+use crate::scheduler::blocked::Seat;
 use crate::scheduler::in_c::{Frame, Way};
 use crate::scheduler::worker::Worker;
-use crate::scheduler::{current, hand_off, limit, resident, runtime, wake};
+use crate::scheduler::{current, deadlock, hand_off, resident, runtime, wake};
 use core::panic::Location;
 use core::ptr::{self, NonNull};
 use core::task::{Context, Poll, Waker};
@@ -138,7 +139,7 @@ pub(crate) fn wait_for_permit(green: NonNull<Head>) {
         head.waits.set(Some(waits));
         match switch(green, Suspended::Park) {
             Switched::Resumed => {}
-            Switched::MustBlock => return block_for_permit(head),
+            Switched::MustBlock => return block_for_permit(head, waits),
             Switched::MayNot => waiting_under_bare_call(),
         }
     }
@@ -169,9 +170,9 @@ const BLOCKED: u8 = 2;
 static BLOCKED_FOR_PERMIT: Mutex<Vec<(usize, Waker)>> = Mutex::new(Vec::new());
 
 #[cold]
-fn block_for_permit(green: &Head) {
+fn block_for_permit(green: &Head, waits: Waits) {
     let key = ptr::from_ref(green).addr();
-    wait_on_thread(|context| {
+    wait_on_thread(waits, |context| {
         let mut list = lock(&BLOCKED_FOR_PERMIT);
         list.retain(|(blocked, _)| *blocked != key);
         if green.permit.compare_exchange(NO_PERMIT, BLOCKED, Ordering::AcqRel, Ordering::Acquire) == Err(PERMIT) {
@@ -186,23 +187,7 @@ fn block_for_permit(green: &Head) {
 /// Wakes an OS thread that waits.
 struct ThreadWaker {
     unparker: Unparker,
-    /// Whether the OS thread is counted in `blocked`: whoever wakes it counts it out first, so that nobody who has been called is
-    /// counted.
-    is_counted: AtomicBool,
-    blocked: &'static limit::Blocked,
-}
-
-impl ThreadWaker {
-    fn count_in(&self) {
-        self.blocked.count_in();
-        self.is_counted.store(true, Ordering::SeqCst);
-    }
-
-    fn count_out(&self) {
-        if self.is_counted.swap(false, Ordering::SeqCst) {
-            self.blocked.count_out();
-        }
-    }
+    seat: Seat,
 }
 
 impl Wake for ThreadWaker {
@@ -211,7 +196,7 @@ impl Wake for ThreadWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.count_out();
+        self.seat.call();
         self.unparker.unpark();
     }
 }
@@ -222,14 +207,15 @@ impl Wake for ThreadWaker {
 /// In a child that was forked from a process with a runtime, if it would have to wait: nobody is there to wake it.
 #[cold]
 #[inline(never)]
-pub(crate) fn wait_on_thread<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
-    wait_on_thread_until(None, poll).expect("without a deadline it waits until it is ready")
+pub(crate) fn wait_on_thread<T>(waits: Waits, poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    wait_on_thread_until(waits, None, poll).expect("without a deadline it waits until it is ready")
 }
 
 /// The same until `deadline`: None if that has come first.
 #[cold]
 #[inline(never)]
 pub(crate) fn wait_on_thread_until<T>(
+    waits: Waits,
     deadline: Option<Instant>,
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> Option<T> {
@@ -239,11 +225,8 @@ pub(crate) fn wait_on_thread_until<T>(
     runtime::refuse_in_forked_child();
     let parker = Parker::new();
     let worker = current::worker();
-    let thread = Arc::new(ThreadWaker {
-        unparker: parker.unparker().clone(),
-        is_counted: AtomicBool::new(false),
-        blocked: if worker.is_some() { &limit::WORKERS } else { &limit::OTHERS },
-    });
+    let green = worker.and_then(Worker::green).map_or(ptr::null(), ptr::from_ref);
+    let thread = Arc::new(ThreadWaker { unparker: parker.unparker().clone(), seat: Seat::new() });
     let waker = Waker::from(Arc::clone(&thread));
     let mut context = Context::from_waker(&waker);
     // In C before this, the worker stays in C, with or without a processor.
@@ -252,8 +235,7 @@ pub(crate) fn wait_on_thread_until<T>(
     // Also when the wait is cut short.
     let _observes_as_before = ObservesAsBefore;
     loop {
-        thread.count_in();
-        let counted = Counted(&thread);
+        thread.seat.look();
         if let Poll::Ready(value) = poll(&mut context) {
             return Some(value);
         }
@@ -265,10 +247,13 @@ pub(crate) fn wait_on_thread_until<T>(
             hand_off::give_up_processor(worker);
         }
         match deadline {
-            None => parker.park(),
+            None => {
+                let _seated = thread.seat.sit(green, waits);
+                deadlock::suspect();
+                parker.park();
+            }
             Some(deadline) => parker.park_deadline(deadline),
         }
-        drop(counted);
         if let Some(worker) = worker.filter(|_| !was_in_c) {
             worker.try_leave();
         }
@@ -292,15 +277,6 @@ pub(crate) fn park_thread() {
     cancel::check();
     std::thread::park();
     cancel::check();
-}
-
-/// Counts the OS thread out, unless it has been woken and is counted out already.
-struct Counted<'a>(&'a ThreadWaker);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.count_out();
-    }
 }
 
 /// Lets cancellations wake the caller as before the wait.
