@@ -71,8 +71,9 @@ pub use call::{
 };
 pub use greenbridge_macros::export;
 pub use greenbridge_runtime::{
-    JoinHandle, PinGuard, StackError, StackShortage, StartError, Thread, ThreadBuilder, ThreadId, block_on, cancel,
-    current, park, pin, run, spawn, sync, sync::channel, yield_now,
+    AccessError, GreenLocal, JoinHandle, PinGuard, Scope, ScopedJoinHandle, StackError, StackShortage, StartError,
+    Thread, ThreadBuilder, ThreadId, block_on, cancel, current, green_local, park, pin, run, scope, spawn, sync,
+    sync::channel, yield_now,
 };
 pub use promise::Start;
 

@@ -68,6 +68,11 @@ impl CancelToken {
         Self(Node::root())
     }
 
+    /// The token of `node`.
+    pub(crate) fn of(node: Arc<Node>) -> Self {
+        Self(node)
+    }
+
     /// A token that is cancelled when this one is, and can be cancelled alone.
     pub fn child(&self) -> Self {
         Self(self.0.child())
@@ -161,6 +166,26 @@ impl fmt::Debug for CancelToken {
 #[inline(never)]
 pub fn check() {
     cancel::check();
+}
+
+/// Runs `f`, whose waits are not cut short by anything that is cancelled around it: for clean-up that must wait, such as to tell a peer that
+/// nothing more will come. A [`CancelToken::run`] inside `f` works as ever.
+///
+/// # Examples
+/// ```
+/// use greenbridge_runtime::cancel::{self, CancelToken};
+///
+/// # // SAFETY: nothing here touches a thread-local across a wait.
+/// # unsafe { greenbridge_runtime::Builder::new().start()? };
+/// let token = CancelToken::new();
+/// token.cancel();
+/// let sum = token.run(|| cancel::shield(|| greenbridge_runtime::spawn(|| 40 + 2).join().ok()));
+/// assert_eq!(sum, Ok(Some(42)));
+/// # Ok::<(), greenbridge_runtime::StartError>(())
+/// ```
+#[inline(never)]
+pub fn shield<R>(f: impl FnOnce() -> R) -> R {
+    cancel::shield(f)
 }
 
 struct WaitForCancel<'a>(&'a Node);
