@@ -178,7 +178,7 @@ fn os_threads_are_cancelled() {
                 for _ in 0..1000 {
                     let (outer, inner) = (CancelToken::new(), CancelToken::new());
                     let delay = random.below(4);
-                    let (first, second) = if delay % 2 == 0 { (&outer, &inner) } else { (&inner, &outer) };
+                    let (first, second) = if delay & 1 == 0 { (&outer, &inner) } else { (&inner, &outer) };
                     let (first, second) = (first.clone(), second.clone());
                     let cancels = spawn(move || {
                         (0..delay).for_each(|_| yield_now());

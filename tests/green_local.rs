@@ -315,7 +315,8 @@ fn values_are_made() {
         static CANCELLED: () = park();
     }
     run(|| {
-        let threads: Vec<_> = (0..20).map(|_| spawn(|| WAITS.with(|waits| *waits + WAITS.with(|again| *again)))).collect();
+        let threads: Vec<_> =
+            (0..20).map(|_| spawn(|| WAITS.with(|waits| *waits + WAITS.with(|again| *again)))).collect();
         for thread in threads {
             assert_eq!(thread.join().expect("no panic"), 84, "made once");
         }

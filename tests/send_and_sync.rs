@@ -3,13 +3,13 @@
 //! What could break it: a raw pointer or a cell in a type, which takes both away without a word. That this file compiles is the
 //! test; that the opposite does not is in `tests/compile_fail/`.
 
+use greenbridge::cancel::{CancelToken, Cancelled, CancelledFuture};
 use greenbridge::channel::{
     IntoIter, Iter, Receiver, RecvError, RecvFuture, SendError, SendFuture, Sender, TryIter, TryRecvError, TrySendError,
 };
-use greenbridge::cancel::{CancelToken, Cancelled, CancelledFuture};
 use greenbridge::{
-    AccessError, Builder, GreenLocal, JoinHandle, Scope, ScopedJoinHandle, StackError, StackShortage, Start, StartError, Thread,
-    ThreadBuilder, ThreadId,
+    AccessError, Builder, GreenLocal, JoinHandle, Scope, ScopedJoinHandle, StackError, StackShortage, Start,
+    StartError, Thread, ThreadBuilder, ThreadId,
 };
 use std::cell::Cell;
 

@@ -18,7 +18,10 @@
 //! A number is given to one `&'static GreenLocal`, once, and the type of that does not change. It is written into the static itself, so two
 //! statics cannot be merged, and a constant cannot stand in for a static.
 
-#![allow(clippy::disallowed_methods, reason = "an OS thread has its values in a thread-local, which is never touched across a suspension")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "an OS thread has its values in a thread-local, which is never touched across a suspension"
+)]
 
 use crate::green::thread::Head;
 use crate::primitive::{AtomicUsize, Ordering};

@@ -73,7 +73,9 @@ where
     let cut_short = scope.children.wait_for_end(is_cut_short);
     match (result, cut_short) {
         (Err(payload), _) | (Ok(_), Some(payload)) => resume_unwind(payload),
-        (Ok(_), None) if scope.children.one_panicked.load(Ordering::Relaxed) => panic!("a scoped green thread panicked"),
+        (Ok(_), None) if scope.children.one_panicked.load(Ordering::Relaxed) => {
+            panic!("a scoped green thread panicked")
+        }
         (Ok(value), None) => value,
     }
 }
@@ -142,7 +144,10 @@ impl ThreadBuilder {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        let packet = Arc::new(Packet { result: Mutex::new(Outcome::NotRun { is_cancelled: false }), children: Arc::clone(&scope.children) });
+        let packet = Arc::new(Packet {
+            result: Mutex::new(Outcome::NotRun { is_cancelled: false }),
+            children: Arc::clone(&scope.children),
+        });
         let child = Child { f, packet: Arc::clone(&packet), running: Running::count_in(&scope.children) };
         // SAFETY: the scope does not end before `running`, which is the last of what the closure owns to be dropped, has counted the child out.
         let handle = unsafe { self.spawn_unchecked(move || child.run()) };
@@ -366,7 +371,9 @@ impl<T> Packet<T> {
         finished?;
         match outcome {
             Outcome::Finished(result) => result,
-            Outcome::NotRun { .. } | Outcome::Taken => unreachable!("a child that has run leaves a result, for one join"),
+            Outcome::NotRun { .. } | Outcome::Taken => {
+                unreachable!("a child that has run leaves a result, for one join")
+            }
         }
     }
 }
