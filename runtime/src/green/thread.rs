@@ -7,6 +7,7 @@
 //!                                │ state, references, vtable           │
 //!                                │ coroutine, suspender                │
 //!                                │ pins, home, residence               │
+//!                                │ scopes, green locals                │
 //!                                │ permit, joiner, owner (id, name)    │
 //!                                ├ Body<F, T> ─────────────────────────┤
 //!                                │ closure ─► result ─► taken          │
