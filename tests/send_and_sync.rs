@@ -3,10 +3,14 @@
 //! What could break it: a raw pointer or a cell in a type, which takes both away without a word. That this file compiles is the
 //! test; that the opposite does not is in `tests/compile_fail/`.
 
+use greenbridge::cancel::{CancelToken, Cancelled, CancelledFuture};
 use greenbridge::channel::{
     IntoIter, Iter, Receiver, RecvError, RecvFuture, SendError, SendFuture, Sender, TryIter, TryRecvError, TrySendError,
 };
-use greenbridge::{Builder, JoinHandle, StackError, StackShortage, Start, StartError, Thread, ThreadBuilder, ThreadId};
+use greenbridge::{
+    AccessError, Builder, GreenLocal, JoinHandle, Scope, ScopedJoinHandle, StackError, StackShortage, Start,
+    StartError, Thread, ThreadBuilder, ThreadId,
+};
 use std::cell::Cell;
 
 /// It is `Send`, and not `Sync`: the least that a message must be.
@@ -24,6 +28,17 @@ fn handles_of_green_threads_may_go_anywhere() {
     assert_static::<Thread>();
     assert_static::<ThreadId>();
     assert_static::<ThreadBuilder>();
+}
+
+#[test]
+fn scopes_tokens_and_green_locals_may_be_shared() {
+    assert_both::<Scope<'_, '_>>();
+    assert_both::<ScopedJoinHandle<'_, Message>>();
+    assert_static::<CancelToken>();
+    assert_static::<Cancelled>();
+    assert_both::<CancelledFuture<'_>>();
+    assert_static::<GreenLocal<Message>>();
+    assert_static::<AccessError>();
 }
 
 #[test]

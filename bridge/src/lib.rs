@@ -76,8 +76,9 @@ pub use greenbridge_macros::export;
 #[cfg(feature = "tokio")]
 pub use greenbridge_runtime::tokio;
 pub use greenbridge_runtime::{
-    JoinHandle, PinGuard, StackError, StackShortage, StartError, Thread, ThreadBuilder, ThreadId, block_on, cancel,
-    current, park, pin, run, spawn, sync, sync::channel, yield_now,
+    AccessError, GreenLocal, JoinHandle, PinGuard, Scope, ScopedJoinHandle, StackError, StackShortage, StartError,
+    Thread, ThreadBuilder, ThreadId, block_on, cancel, current, green_local, park, pin, run, scope, spawn, sync,
+    sync::channel, yield_now,
 };
 pub use promise::Start;
 

@@ -1,16 +1,19 @@
 //! Cancellation: ending waits early, from outside.
 //!
 //! A [`CancelToken`] cuts code short that runs in its scope, on a green thread, in a callback from C or on an OS thread.
-//! [`JoinHandle::cancel`](crate::JoinHandle::cancel) does the same to a whole green thread.
+//! [`JoinHandle::cancel`](crate::JoinHandle::cancel) does the same to a whole green thread, [`Scope::token`](crate::Scope::token) to all
+//! green threads of a scope.
 //!
 //! # What is cut short, and where
 //! Waits: a receive, a lock, a sleep, a join, [`block_on`](crate::block_on), every function of this library that waits. One that would have to
 //! wait in a cancelled scope unwinds, as a panic does, but without a message; [`CancelToken::run`] catches it and returns
-//! [`Cancelled`]. Destructors run. A wait that was cut short has taken nothing: no message, no lock. One that need not wait goes
+//! [`Cancelled`]. Destructors run. A wait that was cut short has taken nothing: no message, no lock. (A send is the
+//! other way round: if its message is taken at the very moment it is cut short, it has sent.) One that need not wait goes
 //! on, so code that never waits is not cut short; it may call [`check`].
 //!
 //! Unwinding does not pass C frames. While C is on the stack between the scope and the wait, the wait goes on; cancellation comes
-//! when C has returned, at the next wait. Nor are waits cut short in destructors that run while a panic unwinds.
+//! when C has returned, at the next wait. A scope that is entered in a callback is cut short in it. Nor are waits cut short in destructors
+//! that run while a panic unwinds, in those of green locals, and in [`shield`].
 //!
 //! Code that catches panics (`std::panic::catch_unwind`) catches this, too; it is cut short again at its next wait. In a program
 //! compiled with `panic = "abort"`, a wait that is cut short aborts.
@@ -66,6 +69,11 @@ impl CancelToken {
     /// A token of its own.
     pub fn new() -> Self {
         Self(Node::root())
+    }
+
+    /// The token of `node`.
+    pub(crate) fn of(node: Arc<Node>) -> Self {
+        Self(node)
     }
 
     /// A token that is cancelled when this one is, and can be cancelled alone.
@@ -161,6 +169,26 @@ impl fmt::Debug for CancelToken {
 #[inline(never)]
 pub fn check() {
     cancel::check();
+}
+
+/// Runs `f`, whose waits are not cut short by anything that is cancelled around it: for clean-up that must wait, such as to tell a peer that
+/// nothing more will come. A [`CancelToken::run`] inside `f` works as ever.
+///
+/// # Examples
+/// ```
+/// use greenbridge_runtime::cancel::{self, CancelToken};
+///
+/// # // SAFETY: nothing here touches a thread-local across a wait.
+/// # unsafe { greenbridge_runtime::Builder::new().start()? };
+/// let token = CancelToken::new();
+/// token.cancel();
+/// let sum = token.run(|| cancel::shield(|| greenbridge_runtime::spawn(|| 40 + 2).join().ok()));
+/// assert_eq!(sum, Ok(Some(42)));
+/// # Ok::<(), greenbridge_runtime::StartError>(())
+/// ```
+#[inline(never)]
+pub fn shield<R>(f: impl FnOnce() -> R) -> R {
+    cancel::shield(f)
 }
 
 struct WaitForCancel<'a>(&'a Node);

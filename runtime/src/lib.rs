@@ -11,9 +11,11 @@ mod builder;
 pub mod cancel;
 mod driver;
 mod green;
+mod local;
 #[doc(hidden)]
 pub mod primitive;
 mod scheduler;
+mod scope;
 #[doc(hidden)]
 pub mod settings;
 mod spawn;
@@ -24,7 +26,9 @@ pub mod tokio;
 mod wait;
 
 pub use builder::{Builder, StartError};
+pub use local::{AccessError, GreenLocal};
 pub use scheduler::resident::{PinGuard, pin};
+pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use spawn::{JoinHandle, Thread, ThreadBuilder, ThreadId, current, park, run, spawn, yield_now};
 pub use stack::{StackError, StackShortage};
 pub use wait::block_on::block_on;

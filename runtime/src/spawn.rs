@@ -6,7 +6,6 @@ use crate::green::thread::{Green, Payload};
 use crate::scheduler::current;
 use crate::scheduler::runtime::{Runtime, refuse_in_forked_child, runtime};
 use crate::scheduler::schedule::{self, Place};
-use crate::scheduler::wake;
 use crate::wait::park;
 use crate::wait::{What, cancel, wait};
 use core::fmt;
@@ -108,7 +107,22 @@ impl ThreadBuilder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let (ready, green) = Green::new(f, fresh_id(runtime()), self.name);
+        // SAFETY: nothing that `f` borrows ends.
+        unsafe { self.spawn_unchecked(f) }
+    }
+
+    /// The same with a closure that borrows.
+    ///
+    /// # Safety
+    /// What `f` borrows lasts until `f`, and all that it owns, has gone away: it is called or dropped once, at any time.
+    #[track_caller]
+    pub(crate) unsafe fn spawn_unchecked<F, T>(self, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send,
+        T: Send + 'static,
+    {
+        // SAFETY: by contract.
+        let (ready, green) = unsafe { Green::new(f, fresh_id(runtime()), self.name) };
         schedule::schedule(ready, Place::Back);
         JoinHandle { thread: Thread(Inner::Green(green)), has_waker: false, result: PhantomData }
     }
@@ -165,9 +179,7 @@ impl<T> JoinHandle<T> {
     /// It does not wait. A green thread that never waits goes on, as does one in a callback until C has returned: see
     /// [`cancel`](crate::cancel). One that has finished has finished.
     pub fn cancel(&self) {
-        let green = self.green();
-        green.state.cancel();
-        wake::wake(green);
+        cancel::cancel_green(self.green());
     }
 
     /// The green thread.

@@ -32,6 +32,8 @@
 //! 2. If a waker's writes come before its `wake`, then either the green thread sees them before it parks, or it is resumed
 //!    after them. No wake-up is lost.
 //! 3. The result is read only after it was written, and the joiner's waker is owned by one side at a time.
+//! 4. A green thread that has been cancelled, and woken after that, is not parked without having seen it; and it then sees what whoever
+//!    cancelled it had written before.
 //!
 //! # Proof
 //! Call the read-modify-writes *Park*, *Wake* and *Finish*. All act on one word, so they have one order.
@@ -42,6 +44,9 @@
 //! return after a mere load, the green thread might take the notification before it, look, miss the new write, and park.
 //! (3) The joiner writes its waker while JOINER is clear and the word is not FINISHED; *Finish* reads the waker only if it
 //! found JOINER. One order of the two decides.
+//! (4) CANCELLED is set before the *Wake* that follows, in the same word, and every other transition keeps the bit. If that *Wake* comes
+//! before *Park*, by (2) the green thread looks again, at a word that has the bit; if after, it is resumed, and looks. Whoever reads the
+//! bit acquires what `cancel` released.
 //!
 //! # What it must never do
 //! Schedule from inside `wake`: the caller does that, by the outcome. Count references: see `thread.rs`.

@@ -7,6 +7,7 @@
 //!                                │ state, references, vtable           │
 //!                                │ coroutine, suspender                │
 //!                                │ pins, home, residence               │
+//!                                │ scopes, green locals                │
 //!                                │ permit, joiner, owner, spawned      │
 //!                                ├ Body<F, T> ─────────────────────────┤
 //!                                │ closure ─► result ─► taken          │
@@ -16,7 +17,8 @@
 //! # Who may touch which field, and when
 //! * `state`, `references`, `permit`: anyone who holds a reference; atomics.
 //! * `coroutine`: the worker that runs a turn, from the moment it has the [`Ready`] to the commit of that turn.
-//! * `suspender`, `pins`, `home`, `residence`, `in_callback`, `hasty`, `refused`, `scopes`, `waits`, `entered`: the green thread itself while it runs, its worker between switch and commit, and
+//! * `suspender`, `pins`, `home`, `residence`, `in_callback`, `hasty`, `refused`, `scopes`, `locals`, `waits`, `entered`: the green thread
+//!   itself while it runs, its worker between switch and commit, and
 //!   whoever was told [`Wake::MustSchedule`](super::state::Wake::MustSchedule) until it has passed the `Ready` on. The state word orders
 //!   these, as it does the stack.
 //! * `joiner`: by the JOINER bit, see `state.rs`.
@@ -30,6 +32,7 @@
 use super::state::State;
 use super::switch::{Coroutine, Suspender};
 use crate::cancel::Cancelled;
+use crate::local::{self, Locals};
 use crate::primitive::{AtomicU8, AtomicUsize, Ordering, UnsafeCell, fence};
 use crate::scheduler::worker::Worker;
 use crate::stack::Owner;
@@ -90,6 +93,8 @@ pub(crate) struct Head {
     pub(crate) refused: Cell<bool>,
     /// The innermost cancellation scope of its code.
     pub(crate) scopes: Cell<*const Scope>,
+    /// The values of its green locals. None: it has none.
+    pub(crate) locals: Locals,
     /// What it waited for when it was last parked.
     pub(crate) waits: Cell<Option<Waits>>,
     /// The innermost tokio handle that its code has entered.
@@ -153,6 +158,7 @@ impl<F: FnOnce() -> T, T> Whole<F, T> {
         let result = catch_unwind(AssertUnwindSafe(closure));
         // SAFETY: as above.
         whole.body.with_mut(|body| unsafe { *body = Body::Result(result) });
+        local::destroy_of_green(&whole.head);
     }
 
     /// # Safety
@@ -199,10 +205,13 @@ unsafe impl Sync for Green {}
 impl Green {
     /// Makes a green thread that is ready for its first turn: the scheduler's reference, and the handle's. Its caller is where it was
     /// spawned.
+    ///
+    /// # Safety
+    /// What `closure` borrows lasts until the closure, and all that it owns, has gone away: it is called or dropped once, at any time.
     #[track_caller]
-    pub(crate) fn new<F, T>(closure: F, id: u64, name: Option<Box<str>>) -> (Ready, Green)
+    pub(crate) unsafe fn new<F, T>(closure: F, id: u64, name: Option<Box<str>>) -> (Ready, Green)
     where
-        F: FnOnce() -> T + Send + 'static,
+        F: FnOnce() -> T + Send,
         T: Send + 'static,
     {
         let whole = Box::leak(Box::new(Whole {
@@ -219,6 +228,7 @@ impl Green {
                 hasty: Cell::new(false),
                 refused: Cell::new(false),
                 scopes: Cell::new(ptr::null()),
+                locals: Locals::new(),
                 waits: Cell::new(None),
                 #[cfg(feature = "tokio")]
                 entered: Cell::new(ptr::null()),

@@ -12,24 +12,40 @@
 //! ```
 //!
 //! Unwinding must not pass C frames. So a scope is observed only by waits with the same C calls and callbacks on the stack as at its
-//! entry, and the green thread's own bit only by waits with none. While it unwinds, nothing is observed.
+//! entry, and the green thread's own bit only by waits with none. While it unwinds, nothing is observed. A scope without a node is a
+//! *shield*: inside it, nothing around it is observed.
 //!
 //! # Why no cancellation is missed
-//! Whoever cancels sets the flag and then wakes the green thread: its state word, by the observer that each scope has queued at its
-//! node. A wait looks at the flags after its last look at the condition, and parks after that: the wake makes that park fail, or ends it.
+//! Whoever cancels sets a flag first, and wakes second; whoever waits looks at the flag after its last look at the condition, and rests
+//! after that.
+//! * A green thread that switches away: the wake changes its state word, so the park that follows the look fails, or is ended. It
+//!   reaches the word directly ([`cancel_green`]), or through the observer that each scope has queued at its node.
+//! * Enqueueing an observer looks at the flag under the node's lock, and [`Node::cancel`] sets it under that lock and then empties the
+//!   queue: an observer is found there, or has not been queued because the flag was seen.
+//! * A wait that blocks its OS thread puts its own waker in place of the observers' ([`observe_with`]), and beside the green thread in
+//!   [`BLOCKED`], each under the lock that a cancellation takes after it has set the flag; then it looks at the flags. A cancellation that
+//!   comes before that is seen by the look; one that comes after finds the waker. As the poll of a future may wait itself, and puts back
+//!   what was there before, this is done anew after each poll.
+//!
+//! # Why what is cut short has taken nothing
+//! The look at the flags comes after a poll that said "not yet", and ends the wait by unwinding. Whatever the poll has left in a queue
+//! belongs to a [`Waiting`](super::operation::Waiting), which gives up when it is dropped: what was handed over between the poll and that
+//! moment goes on to the next one, or back. If the poll had said "ready", the wait would have returned.
 //!
 //! # Who may touch what
 //! The chain of scopes, from [`Head::scopes`](crate::green::thread::Head) or the slots of an OS thread, belongs to the code that runs
-//! there. The observer of a scope lies in the queue of its node, under the node's lock.
+//! there. The observer of a scope lies in the queue of its node, under the node's lock. A parent does not keep its children; a child
+//! keeps its parent, and leaves it when it goes away.
 
 use super::park;
 use super::queue::{WaitQueue, Waiter};
 use crate::cancel::Cancelled;
+use crate::driver::clock;
 use crate::driver::timers::Timer;
-use crate::green::thread::{Head, borrowed_waker};
+use crate::green::thread::{Green, Head, borrowed_waker};
 use crate::primitive::{AtomicBool, Mutex, Ordering, lock};
-use crate::scheduler::current;
 use crate::scheduler::in_c::Frame;
+use crate::scheduler::{current, wake};
 use core::fmt;
 use core::pin::{Pin, pin};
 use core::ptr::{self, NonNull};
@@ -82,9 +98,13 @@ impl Node {
         Self { is_cancelled: AtomicBool::new(false), parent, links: Mutex::new(links) }
     }
 
-    /// Lets it be cancelled at `deadline`.
+    /// Lets it be cancelled at `deadline`: at once, if that has come.
     pub(crate) fn arm(self: &Arc<Self>, deadline: Instant) {
         if self.is_cancelled() {
+            return;
+        }
+        if clock::now() >= deadline {
+            self.cancel();
             return;
         }
         let mut timer = Timer::new();
@@ -158,9 +178,12 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if let Some((parent, key)) = &self.parent {
-            let child = lock(&parent.links).children.remove(key);
+        // A loop, as a chain may be longer than the stack is deep: each node that goes away with its child leaves its own parent here.
+        let mut above = self.parent.take();
+        while let Some((parent, key)) = above {
+            let child = lock(&parent.links).children.remove(&key);
             drop(child);
+            above = Arc::into_inner(parent).and_then(|mut node| node.parent.take());
         }
     }
 }
@@ -182,10 +205,11 @@ impl Wake for AtDeadline {
     }
 }
 
-/// A stretch of code that a node can cut short, on the stack of the code that entered it.
+/// A stretch of code, on the stack of the code that entered it.
 #[derive(Debug)]
 pub(crate) struct Scope {
-    node: Arc<Node>,
+    /// What can cut it short. None: it is a shield.
+    node: Option<Arc<Node>>,
     outer: *const Scope,
     /// The C calls and callbacks on the stack at its entry.
     calls: (*const Frame, usize),
@@ -193,6 +217,10 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
+    fn new(node: Option<Arc<Node>>, place: Place) -> Self {
+        Self { node, outer: place.innermost(), calls: current::stack_of_calls(), observer: Waiter::new(()) }
+    }
+
     /// The scope and those around it, from the inside out.
     fn chain<'a>(innermost: *const Scope) -> impl Iterator<Item = &'a Scope> {
         // SAFETY: a scope in the chain lies further down the stack that the caller runs on, and leaves the chain before it goes away.
@@ -210,16 +238,9 @@ impl Scope {
 #[inline(never)]
 pub(crate) fn run<R>(node: &Arc<Node>, f: impl FnOnce() -> R) -> Result<R, Cancelled> {
     let place = Place::of_caller();
-    let scope = pin!(Scope {
-        node: Arc::clone(node),
-        outer: place.innermost(),
-        calls: current::stack_of_calls(),
-        observer: Waiter::new(()),
-    });
+    let scope = pin!(Scope::new(Some(Arc::clone(node)), place));
     let scope = scope.as_ref();
-    place.observe(scope);
-    let entered = Entered { place, scope };
-    place.set_innermost(ptr::from_ref(scope.get_ref()));
+    let entered = Entered::enter(place, scope);
     let result = catch_unwind(AssertUnwindSafe(f));
     drop(entered);
     let this = ptr::from_ref(scope.get_ref()).addr();
@@ -228,6 +249,15 @@ pub(crate) fn run<R>(node: &Arc<Node>, f: impl FnOnce() -> R) -> Result<R, Cance
         Ok(of_another) => resume_unwind(of_another),
         Err(panic) => resume_unwind(panic),
     })
+}
+
+/// Runs `f` where nothing is observed that has been cancelled around it.
+#[inline(never)]
+pub(crate) fn shield<R>(f: impl FnOnce() -> R) -> R {
+    let place = Place::of_caller();
+    let scope = pin!(Scope::new(None, place));
+    let _entered = Entered::enter(place, scope.as_ref());
+    f()
 }
 
 /// Whose chain it is: it stays the same over suspensions.
@@ -259,7 +289,7 @@ impl Place {
     }
 
     /// Queues the observer of a scope that is being entered. An OS thread puts its waker there when it waits.
-    fn observe(self, scope: Pin<&Scope>) {
+    fn observe(self, node: &Node, scope: Pin<&Scope>) {
         let noop = Waker::noop();
         let green = match self {
             // SAFETY: the green thread enters the scope, and leaves it before it ends.
@@ -267,25 +297,37 @@ impl Place {
             Place::Thread => None,
         };
         let waker = green.as_deref().unwrap_or(noop);
-        let mut links = lock(&scope.node.links);
-        if !scope.node.is_cancelled() {
+        let mut links = lock(&node.links);
+        if !node.is_cancelled() {
             // SAFETY: 1. new; 2. the scope is pinned, and gives up in `Entered`; 3. the node's lock.
-            let old = unsafe { links.observers.enqueue(scope.observer(), waker.clone()) };
+            let old = unsafe { links.observers.enqueue(scope.get_ref().observer(), waker.clone()) };
             debug_assert!(old.is_none());
         }
     }
 }
 
-/// Leaves the scope.
+/// Leaves the scope when it is dropped.
 struct Entered<'a> {
     place: Place,
     scope: Pin<&'a Scope>,
 }
 
+impl<'a> Entered<'a> {
+    fn enter(place: Place, scope: Pin<&'a Scope>) -> Self {
+        if let Some(node) = &scope.node {
+            place.observe(node, scope);
+        }
+        place.set_innermost(ptr::from_ref(scope.get_ref()));
+        Self { place, scope }
+    }
+}
+
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         self.place.set_innermost(self.scope.outer);
-        self.scope.node.give_up(self.scope.observer());
+        if let Some(node) = &self.scope.node {
+            node.give_up(self.scope.observer());
+        }
     }
 }
 
@@ -314,9 +356,19 @@ fn check_closely(is_cancelled: bool, innermost: *const Scope) {
         return;
     }
     let calls = current::stack_of_calls();
-    // Of several, the outermost: the others would be left anyway.
-    let outermost = Scope::chain(innermost).filter(|scope| scope.calls == calls && scope.node.is_cancelled()).last();
-    let unwinds_to = if is_cancelled && calls == (ptr::null(), 0) {
+    let (mut outermost, mut is_shielded) = (None, false);
+    for scope in Scope::chain(innermost) {
+        match &scope.node {
+            // Of several, the outermost: the others would be left anyway.
+            Some(node) if scope.calls == calls && node.is_cancelled() => outermost = Some(scope),
+            Some(_) => {}
+            None => {
+                is_shielded = true;
+                break;
+            }
+        }
+    }
+    let unwinds_to = if is_cancelled && !is_shielded && calls == (ptr::null(), 0) {
         Some(Cancelled::GREEN_THREAD)
     } else {
         outermost.map(|scope| ptr::from_ref(scope).addr())
@@ -326,18 +378,55 @@ fn check_closely(is_cancelled: bool, innermost: *const Scope) {
     }
 }
 
-/// Lets cancellations of the scopes around the caller wake `waker`: for a wait that blocks the OS thread.
-pub(crate) fn observe_with(waker: &Waker) {
-    for scope in Scope::chain(Place::of_caller().innermost()) {
-        scope.node.rewake(scope.observer(), waker);
+/// Cancels a green thread as a whole.
+pub(crate) fn cancel_green(green: &Green) {
+    green.state.cancel();
+    wake::wake(green);
+    let key = ptr::from_ref::<Head>(green).addr();
+    let waker = lock(&BLOCKED).iter().find(|(blocked, _)| *blocked == key).map(|(_, waker)| waker.clone());
+    if let Some(waker) = waker {
+        waker.wake();
     }
+}
+
+/// The green threads that block their OS threads, and what wakes those: rare, so a list will do.
+static BLOCKED: Mutex<Vec<(usize, Waker)>> = Mutex::new(Vec::new());
+
+/// Lets cancellations of the caller, and of the scopes around it, wake `waker`: for a wait that blocks the OS thread.
+pub(crate) fn observe_with(waker: &Waker) {
+    let place = Place::of_caller();
+    if let Place::Green(head) = place {
+        let key = head.addr().get();
+        let mut list = lock(&BLOCKED);
+        let old = list.iter().position(|(blocked, _)| *blocked == key).map(|at| list.swap_remove(at));
+        list.push((key, waker.clone()));
+        drop(list);
+        drop(old);
+    }
+    rewake_scopes(place, waker);
 }
 
 /// After such a wait: they wake the caller again as they did before.
 pub(crate) fn observe_as_before() {
-    match park::running() {
-        // SAFETY: it is running this very function, and leaves its scopes before it ends.
-        Some(head) => observe_with(&*unsafe { borrowed_waker(head) }),
-        None => observe_with(Waker::noop()),
+    let place = Place::of_caller();
+    match place {
+        Place::Green(head) => {
+            let key = head.addr().get();
+            let mut list = lock(&BLOCKED);
+            let old = list.iter().position(|(blocked, _)| *blocked == key).map(|at| list.swap_remove(at));
+            drop(list);
+            drop(old);
+            // SAFETY: it is running this very function, and leaves its scopes before it ends.
+            rewake_scopes(place, &*unsafe { borrowed_waker(head) });
+        }
+        Place::Thread => rewake_scopes(place, Waker::noop()),
+    }
+}
+
+fn rewake_scopes(place: Place, waker: &Waker) {
+    for scope in Scope::chain(place.innermost()) {
+        if let Some(node) = &scope.node {
+            node.rewake(scope.observer(), waker);
+        }
     }
 }

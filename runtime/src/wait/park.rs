@@ -231,7 +231,6 @@ pub(crate) fn wait_on_thread_until<T>(
     let mut context = Context::from_waker(&waker);
     // In C before this, the worker stays in C, with or without a processor.
     let was_in_c = worker.is_some_and(|worker| worker.status.is_entered());
-    cancel::observe_with(&waker);
     // Also when the wait is cut short.
     let _observes_as_before = ObservesAsBefore;
     loop {
@@ -239,6 +238,8 @@ pub(crate) fn wait_on_thread_until<T>(
         if let Poll::Ready(value) = poll(&mut context) {
             return Some(value);
         }
+        // After each poll, which may have waited itself.
+        cancel::observe_with(&waker);
         cancel::check();
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return None;

@@ -1,7 +1,7 @@
-//! The state word of a green thread, `runtime/src/green/state.rs`: no wake-up is lost, nothing is scheduled twice, the
-//! result and the joiner's waker change hands.
+//! The state word of a green thread, `runtime/src/green/state.rs`: no wake-up is lost, nothing is scheduled twice, no
+//! cancellation is missed, the result and the joiner's waker change hands.
 //!
-//! The threads are the worker that runs the green thread, its wakers, and its joiner. Where the runtime would put the
+//! The threads are the worker that runs the green thread, its wakers, whoever cancels it, and its joiner. Where the runtime would put the
 //! green thread into a queue, the model goes on with it at once, on the waker's own thread: that is the earliest that a
 //! resume can come. What a waker has written is a relaxed atomic, so that the word alone makes it visible. Left out:
 //! queues, and stacks beyond the one cell that stands for the green thread's.
@@ -95,6 +95,76 @@ macro_rules! models {
         $(#[$test])?
         fn wake_up_is_not_lost_against_a_taken_notification() {
             everyone_brings_news::<2>(true);
+        }
+
+        /// A green thread that waits for nothing but its end: it looks whether it has been cancelled, and parks.
+        struct Cancelled {
+            state: State,
+            /// What whoever cancels has written before.
+            reason: Plain<u32>,
+            stack: Plain<u32>,
+        }
+
+        impl Cancelled {
+            fn resume(&self, peek: bool) {
+                loop {
+                    self.stack.set(self.stack.get() + 1);
+                    if peek && self.state.take_notification() {
+                        continue;
+                    }
+                    if self.state.is_cancelled() {
+                        assert_eq!(self.reason.get(), 7);
+                        let _ = self.state.finish();
+                        return;
+                    }
+                    match self.state.park() {
+                        Park::Parked => return,
+                        Park::Notified => {}
+                    }
+                }
+            }
+
+            fn wake(&self, peek: bool) {
+                match self.state.wake() {
+                    Wake::MustSchedule => self.resume(peek),
+                    Wake::NothingToDo => {}
+                }
+            }
+        }
+
+        fn it_is_cancelled(peek: bool) {
+            explore(3, move || {
+                let green = Arc::new(Cancelled { state: State::new(), reason: Plain::new(0), stack: Plain::new(0) });
+                let cancels = {
+                    let green = green.clone();
+                    thread::spawn(move || {
+                        green.reason.set(7);
+                        green.state.cancel();
+                        green.wake(peek);
+                    })
+                };
+                let wakes = {
+                    let green = green.clone();
+                    thread::spawn(move || green.wake(peek))
+                };
+                green.resume(peek);
+                cancels.join().unwrap();
+                wakes.join().unwrap();
+                assert!(green.state.is_finished(), "a cancellation was missed");
+            });
+        }
+
+        /// A cancelled green thread is not parked without having seen it (property 4), beside a wake-up that has nothing to do with
+        /// it; and it sees what was written before.
+        $(#[$test])?
+        fn cancellation_is_not_missed_against_a_park() {
+            it_is_cancelled(false);
+        }
+
+        /// The same when it takes its notification before it looks.
+        $(#[$test])?
+        fn cancellation_is_not_missed_against_a_taken_notification() {
+            it_is_cancelled(true);
         }
 
         /// A joiner's waker: in its cell, and called once.
