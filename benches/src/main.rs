@@ -26,6 +26,7 @@ mod parked_rows;
 mod seed_row;
 mod start_row;
 mod switch_rows;
+mod time_rows;
 mod turnstile;
 
 use command::{Request, Settings};
@@ -69,6 +70,7 @@ const ROWS: &[Row] = &[
     Row("pingpong0", GreenThread, channel_rows::pingpong0),
     Row("pingpong_callback", GreenThread, channel_rows::pingpong_callback),
     Row("mpmc", GreenThread, channel_rows::mpmc),
+    Row("sleepers", GreenThread, time_rows::sleepers),
     Row("blocking_progress", GreenThread, hand_off_rows::blocking_progress),
     Row("blocking_progress_blocking", GreenThread, hand_off_rows::blocking_progress_blocking),
     Row("handoff", OneProcessor, hand_off_rows::handoff),
