@@ -153,14 +153,20 @@ impl Processor {
         self.has_next() || !self.stealer.is_empty()
     }
 
-    /// Whether nobody waits for this processor in particular.
+    /// Whether nobody waits for this processor in particular, so that a yield need not switch. It counts as a turn, and is not alone when
+    /// the timers must be looked at.
     ///
     /// # Safety
     /// The caller is the owner.
     #[inline]
     pub(crate) unsafe fn is_alone(&self) -> bool {
         // SAFETY: by contract. The owner's own view of the queue needs no fence.
-        !self.has_next() && unsafe { self.owned(|owned| owned.queue.is_empty()) }
+        unsafe {
+            self.owned(|owned| {
+                owned.tick = owned.tick.wrapping_add(1);
+                !self.has_next() && owned.queue.is_empty() && !self.must_look(owned.tick)
+            })
+        }
     }
 
     /// The next green thread of its own: `next`, unless that has been first for long, then the queue.

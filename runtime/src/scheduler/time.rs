@@ -57,14 +57,22 @@ pub(crate) struct Watch {
     looked: Moment,
     /// The shard of another processor that the next look includes, in case that one is in a long turn.
     other: usize,
-    /// Whether the last look has fired: then `next` is left alone for a turn.
-    fired: bool,
+    /// For how many looks `next` is still left alone, in case what was fired lies there: the injector and the queue may each have a turn
+    /// before it.
+    spare_next: u8,
+    /// Whether timers are being fired, and what that puts into `next` runs at once: then the monitor need not watch it.
+    runs_next: bool,
 }
 
 impl Watch {
     /// One that has not looked yet.
     pub(super) const fn new() -> Self {
-        Self { turns: 1, looked: 0, other: 0, fired: false }
+        Self { turns: 1, looked: 0, other: 0, spare_next: 0, runs_next: false }
+    }
+
+    /// Whether what is put into `next` now runs at once.
+    pub(super) fn runs_next(&self) -> bool {
+        self.runs_next
     }
 
     /// Looks: which shard has a timer that is due at which moment, or after how many turns to look again.
@@ -80,7 +88,7 @@ impl Watch {
         if earliest > self.looked && earliest > self.read_clock() {
             return Err(self.turns);
         }
-        self.fired = true;
+        self.spare_next = 2;
         Ok((shard, self.looked))
     }
 
@@ -102,8 +110,8 @@ impl Watch {
 #[inline(never)]
 pub(super) fn look(runtime: &'static Runtime, processor: &Processor) {
     let look = |owned: &mut Owned| {
-        let looks = if core::mem::take(&mut owned.watch.fired) && processor.has_next() {
-            // The queue has had the turn of the one that was fired.
+        let looks = if owned.watch.spare_next > 0 && processor.has_next() {
+            owned.watch.spare_next -= 1;
             Err(1)
         } else {
             owned.watch.look(&runtime.timers, processor.index)
@@ -133,7 +141,8 @@ fn fire(runtime: &Runtime, processor: &Processor, shard: usize, now: Moment) -> 
     fired
 }
 
-/// For a worker that has nothing at hand: fires a timer that is due, whosever it is, and sees to it that others look after the rest.
+/// For a worker that has nothing at hand: fires a timer that is due, whosever it is, and sees to it that others look after the rest. The
+/// caller takes `next` at once.
 #[cold]
 pub(super) fn fire_any(runtime: &'static Runtime, processor: &Processor) -> bool {
     if !runtime.timers.some_armed() {
@@ -141,7 +150,13 @@ pub(super) fn fire_any(runtime: &'static Runtime, processor: &Processor) -> bool
     }
     let now = clock::moment();
     let (count, own) = (runtime.timers.shards(), processor.index);
+    let set_runs_next = |runs| {
+        // SAFETY: the caller is the owner.
+        unsafe { processor.owned(|owned| owned.watch.runs_next = runs) };
+    };
+    set_runs_next(true);
     let fired = (0..count).any(|n| fire(runtime, processor, (own + n) % count, now));
+    set_runs_next(false);
     if fired {
         pass_on(runtime);
         look_soon(processor);

@@ -239,6 +239,8 @@ enum Place {
 enum Rest {
     /// There is a processor, or mail: look.
     Look,
+    /// There is a processor, and a timer has made this one ready.
+    Run(Ready),
     /// The OS thread ends.
     End,
 }
@@ -253,7 +255,12 @@ pub(crate) fn main(runtime: &'static Runtime, worker: &'static Worker) {
     let abort = AbortOnUnwind;
     // Whoever starts an OS thread gives it a processor, or puts it among the spare workers.
     let mut place = Place::Given;
-    while let Rest::Look = rest(runtime, worker, place) {
+    loop {
+        match rest(runtime, worker, place) {
+            Rest::Look => {}
+            Rest::Run(ready) => run_found(runtime, worker, ready),
+            Rest::End => break,
+        }
         while run_one(runtime, worker) {}
         place = match worker.beside.take() {
             Some(processor) => Place::Beside(processor),
@@ -358,7 +365,9 @@ fn rest(runtime: &'static Runtime, worker: &'static Worker, place: Place) -> Res
                 // Nobody else takes it from there any more. Without the processor, if that has gone, it is a spare worker.
                 if runtime.idle.take_back(processor.index, Role::Running) {
                     hand_off::own_idle(runtime, worker, processor);
-                    time::fire_any(runtime, processor);
+                    if let Some(ready) = search::from_timers(runtime, processor) {
+                        return Rest::Run(ready);
+                    }
                 }
                 return Rest::Look;
             }
