@@ -53,11 +53,11 @@ fn all_waits() {
     let (values, received) = bounded::<u8>(0);
     let parked = spawn(park);
     let waits: [&dyn Fn(); 6] = [
-        &|| drop(received.recv()),
-        &|| drop(values.send(1)),
+        &|| assert_eq!(received.recv(), Ok(0), "nobody sends"),
+        &|| assert_eq!(values.send(1), Ok(()), "nobody receives"),
         &|| time::sleep(LONG),
         &|| time::sleep(Duration::MAX),
-        &|| drop(time::after(LONG).recv()),
+        &|| assert!(time::after(LONG).recv() > Instant::now()),
         &|| greenbridge::block_on(std::future::pending()),
     ];
     for wait in waits {
@@ -200,7 +200,9 @@ fn nothing_is_lost() {
                     loop {
                         // Over at any point of a receive.
                         match timeout(Duration::from_micros(n * 13), || received.recv()) {
-                            Ok(Ok(value)) => drop(sum.fetch_add(value, Ordering::AcqRel)),
+                            Ok(Ok(value)) => {
+                                sum.fetch_add(value, Ordering::AcqRel);
+                            }
                             Ok(Err(_)) => break,
                             Err(Elapsed) => yield_now(),
                         }

@@ -71,6 +71,7 @@ const ROWS: &[Row] = &[
     Row("pingpong_callback", GreenThread, channel_rows::pingpong_callback),
     Row("mpmc", GreenThread, channel_rows::mpmc),
     Row("sleepers", GreenThread, time_rows::sleepers),
+    Row("timers", GreenThread, time_rows::timers),
     Row("blocking_progress", GreenThread, hand_off_rows::blocking_progress),
     Row("blocking_progress_blocking", GreenThread, hand_off_rows::blocking_progress_blocking),
     Row("handoff", OneProcessor, hand_off_rows::handoff),

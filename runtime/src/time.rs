@@ -227,8 +227,8 @@ impl Future for Sleep {
 /// Runs `f`, and cuts it short if it waits for longer than `timeout`.
 ///
 /// `f` may wait for anything that this library waits for, any number of times; the first wait that would go on after the time is over
-/// unwinds, as a panic does, and its destructors run: see [`cancel`](crate::cancel). It has taken nothing then: no message, no lock. With a timeout of zero
-/// `f` does what it can without a wait.
+/// unwinds, as a panic does, and its destructors run: see [`cancel`](crate::cancel). It has taken nothing then: no message, no lock. With
+/// a timeout of zero `f` does what it can without a wait.
 ///
 /// Code that does not wait is not cut short, and an `f` that comes to its end has not been, however late it is.
 ///

@@ -26,8 +26,9 @@
 //! # Proof
 //! (1) ClaimFence and ArmFence are both `SeqCst`. If ClaimFence is second, Look sees Arm, and the keeper sleeps no longer than that. If
 //! ArmFence is second, Ask sees Claim, Until or something later. Until is no later than the deadline, or else Ask finds a later moment,
-//! and Call sees Name, which comes before ClaimFence: the keeper has been called. If what Ask saw belongs to a later keeper, that one's Claim comes after, and (1)
-//! holds for it; a call to the earlier one ends its park early, which it bears. Nor is a call lost that comes before the park: the parker keeps a token.
+//! and Call sees Name, which comes before ClaimFence: the keeper has been called. If what Ask saw belongs to a later keeper, (1) holds for
+//! that one; a call to the earlier one ends its park early, which it bears. Nor is a call lost that comes before the park: the parker
+//! keeps a token.
 //! (2) is the same with ResignFence: either Ask sees Resign, and then NOBODY or a later Claim, or Look sees Arm.
 //! (3) Claim is a compare-and-swap from NOBODY, and only the keeper stores NOBODY.
 //!

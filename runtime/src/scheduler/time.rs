@@ -16,12 +16,14 @@
 //! # Why no timer is forgotten
 //! To the idle protocol (`idle.rs`) an armed timer while nobody keeps the time is work, and whoever makes that so is the pusher. That is
 //! who arms a timer and finds no keeper ([`armed`]), and who gives the role up and does not take it again ([`Duty`]); each then calls
-//! `wake_one`. So a processor does not stay idle with that work about, unless somebody searches. A searcher that finds other work wakes another. One that finds nothing
-//! announces its processor as idle, and then, before it sleeps, claims the role; the claim comes after the announcement, and the look at
-//! the timers after the claim (`keeper.rs`). If it has lost its place beside the processor in between it may not claim, for it could not
-//! begin to run: then it calls `wake_one` in the pusher's place. A processor that becomes idle without a sleeper is looked after
-//! by whoever leaves it (`hand_off::leave_idle`). And with no processor idle, each of them is run by a worker that looks, or is in C, under the
-//! monitor's eyes.
+//! `wake_one`. So a processor does not stay idle with that work about, unless somebody searches. A searcher that finds other work wakes
+//! another. One that finds nothing announces its processor as idle, and then, before it sleeps, claims the role; the claim comes after the
+//! announcement, and the look at the timers after the claim (`keeper.rs`). If it has lost its place beside the processor in between it may
+//! not claim, for it could not begin to run: then it calls `wake_one` in the pusher's place. A processor that becomes idle without a
+//! sleeper is looked after by whoever leaves it (`hand_off::leave_idle`). And with no processor idle, each of them is run by a worker that
+//! looks, or is in C, under the monitor's eyes.
+//!
+//! A socket poller would take the place of the keeper's sleep, [`sleep_as_keeper`], and nothing else.
 //!
 //! If `max_threads` workers all are blocked, nobody is left to look, and timers are late until one comes back.
 //!

@@ -32,8 +32,8 @@ pub fn after(duration: Duration) -> TimeReceiver {
 
 /// The receiving end of a channel on which a message comes every `period`, the first after one.
 ///
-/// It has room for one: of the messages that nobody has received for a period or more, one is kept and the others are left out, and the next comes a period
-/// after that one was received.
+/// It has room for one: of the messages that nobody has received for a period or more, one is kept and the others are left out, and the
+/// next comes a period after that one was received.
 ///
 /// # Panics
 /// If `period` is zero.

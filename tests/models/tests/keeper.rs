@@ -1,9 +1,10 @@
 //! The keeper of the time, `runtime/src/driver/keeper.rs`: whoever sleeps beyond a deadline has been called, and a timer armed while
 //! nobody keeps is seen by somebody.
 //!
-//! The threads arm a timer, or are workers that go to sleep as the keeper, or wake and give the role up. The first deadline is a relaxed atomic, so
-//! that only the protocol's own fences make it visible; being called is a flag of each worker. Nobody really sleeps: what holds at the
-//! end would hold for ever. Left out: the idle protocol, which sees to it that a worker that was woken for the time comes to claim the role.
+//! The threads arm a timer, or are workers that go to sleep as the keeper, or wake and give the role up. The first deadline
+//! is a relaxed atomic, so that only the protocol's own fences make it visible; being called is a flag of each worker. Nobody
+//! really sleeps: what holds at the end would hold for ever. Left out: the idle protocol, which sees to it that a worker that
+//! was woken for the time comes to claim the role.
 
 use greenbridge_models::witness::Plain;
 use greenbridge_models::{explore, primitive};
