@@ -4,7 +4,7 @@
 //! |---|---|
 //! | wait for a while | [`sleep`], [`sleep_until`] |
 //! | give up waiting after a while, whatever for | [`timeout`], [`timeout_at`] around a closure |
-//! | do something at regular times | [`interval`] |
+//! | do something at regular times | [`interval()`] |
 //! | wait for a time in another executor, or beside other futures | [`sleep_async`], [`sleep_until_async`] |
 //! | receive the time, from several places | [`after`], [`ticker`] |
 //!

@@ -88,7 +88,7 @@ impl MissedTicks {
     }
 }
 
-/// Ticks at regular times: made by [`interval`].
+/// Ticks at regular times: made by [`interval()`].
 ///
 /// # Cancellation
 /// A tick that is given up has not been taken: it comes again.
