@@ -27,6 +27,7 @@ mod parked_rows;
 mod seed_row;
 mod start_row;
 mod switch_rows;
+mod time_rows;
 mod turnstile;
 
 use command::{Request, Settings};
@@ -72,6 +73,8 @@ const ROWS: &[Row] = &[
     Row("mpmc", GreenThread, channel_rows::mpmc),
     Row("mutex", GreenThread, lock_rows::mutex),
     Row("mutex_alone", GreenThread, lock_rows::mutex_alone),
+    Row("sleepers", GreenThread, time_rows::sleepers),
+    Row("timers", GreenThread, time_rows::timers),
     Row("blocking_progress", GreenThread, hand_off_rows::blocking_progress),
     Row("blocking_progress_blocking", GreenThread, hand_off_rows::blocking_progress_blocking),
     Row("handoff", OneProcessor, hand_off_rows::handoff),

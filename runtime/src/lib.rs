@@ -21,6 +21,7 @@ pub mod settings;
 mod spawn;
 mod stack;
 pub mod sync;
+pub mod time;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 mod wait;

@@ -26,6 +26,7 @@ const PROTOCOLS: &[(&str, &str, &[Mutant])] = &[
     ("queue", "runtime/src/wait/queue.rs", mutants::queue::MUTANTS),
     ("front", "runtime/src/wait/queue.rs", mutants::front::MUTANTS),
     ("mutex", "runtime/src/sync/mutex/raw.rs", mutants::mutex::MUTANTS),
+    ("keeper", "runtime/src/driver/keeper.rs", mutants::keeper::MUTANTS),
 ];
 
 fn main() {

@@ -56,7 +56,6 @@ pub(crate) mod report;
 use super::blocked::{self, OsThread};
 use super::monitor;
 use super::runtime::{Runtime, is_started, runtime};
-use crate::driver::timers;
 use crate::primitive::{AtomicU8, Ordering, heavy_fence, light_fence};
 use std::time::{Duration, Instant};
 
@@ -165,7 +164,7 @@ fn nothing_is_ready(runtime: &Runtime) -> bool {
     runtime.idle.all_idle()
         && runtime.injector.is_empty()
         && !runtime.processors.iter().any(|processor| processor.has_work())
-        && !timers::is_armed()
+        && !runtime.timers.some_armed()
 }
 
 /// The OS threads of the process, in order.

@@ -8,6 +8,7 @@ pub(crate) mod front;
 pub(crate) mod gate;
 pub(crate) mod idle;
 pub(crate) mod inbox;
+pub(crate) mod keeper;
 pub(crate) mod mutex;
 pub(crate) mod queue;
 pub(crate) mod state;
