@@ -24,6 +24,7 @@ mod hand_off_rows;
 mod measure;
 mod parked_rows;
 mod seed_row;
+mod select_rows;
 mod start_row;
 mod switch_rows;
 mod turnstile;
@@ -69,6 +70,7 @@ const ROWS: &[Row] = &[
     Row("pingpong0", GreenThread, channel_rows::pingpong0),
     Row("pingpong_callback", GreenThread, channel_rows::pingpong_callback),
     Row("mpmc", GreenThread, channel_rows::mpmc),
+    Row("select", GreenThread, select_rows::select),
     Row("blocking_progress", GreenThread, hand_off_rows::blocking_progress),
     Row("blocking_progress_blocking", GreenThread, hand_off_rows::blocking_progress_blocking),
     Row("handoff", OneProcessor, hand_off_rows::handoff),

@@ -14,6 +14,7 @@ mod green;
 #[doc(hidden)]
 pub mod primitive;
 mod scheduler;
+pub mod select;
 #[doc(hidden)]
 pub mod settings;
 mod spawn;

@@ -22,6 +22,7 @@
 //! # Ok::<(), greenbridge_runtime::StartError>(())
 //! ```
 
+pub(crate) mod branch;
 mod error;
 mod iter;
 
@@ -89,7 +90,7 @@ impl<T> State<T> {
     #[inline]
     fn take(&mut self) -> Option<(T, Option<Waker>)> {
         let message = self.messages.pop_front();
-        if self.senders.is_empty() {
+        if !self.senders.claim() {
             return message.map(|message| (message, None));
         }
         let (sent, waker) = self.senders.serve(Option::take)?;
@@ -107,7 +108,7 @@ impl<T> State<T> {
     /// Passes a message to a waiting receiver, or keeps it.
     #[inline]
     fn put(&mut self, message: T, place: impl FnOnce(&mut VecDeque<T>, T)) -> Option<Waker> {
-        if self.receivers.is_empty() {
+        if !self.receivers.claim() {
             place(&mut self.messages, message);
             return None;
         }
@@ -148,7 +149,7 @@ impl<T> Channel<T> {
             return Err(TrySendError::Closed(message));
         }
         let has_room = self.capacity.is_none_or(|capacity| state.messages.len() < capacity);
-        if !has_room && state.receivers.is_empty() {
+        if !has_room && !state.receivers.claim() {
             return Err(TrySendError::Full(message));
         }
         let waker = state.put(message, VecDeque::push_back);
@@ -189,7 +190,7 @@ impl<T> Channel<T> {
             return self.poll_send(waiter, context);
         }
         let has_room = self.capacity.is_none_or(|capacity| state.messages.len() < capacity);
-        if state.is_closed || has_room || !state.receivers.is_empty() {
+        if state.is_closed || has_room || state.receivers.claim() {
             let message = waiter.as_mut().slot().take().expect("a send was polled after it was done");
             if state.is_closed {
                 return Poll::Ready(Err(SendError(message)));

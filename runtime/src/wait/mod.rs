@@ -8,9 +8,11 @@
 
 pub(crate) mod block_on;
 pub(crate) mod cancel;
+pub(crate) mod commit;
 pub(crate) mod operation;
 pub(crate) mod park;
 pub(crate) mod queue;
+pub(crate) mod select;
 
 use crate::driver::clock;
 use crate::driver::timers::Timer;

@@ -8,6 +8,7 @@ pub(crate) mod gate;
 pub(crate) mod idle;
 pub(crate) mod inbox;
 pub(crate) mod queue;
+pub(crate) mod select;
 pub(crate) mod state;
 pub(crate) mod status;
 
