@@ -12,7 +12,7 @@ use primitive::{Mutex, lock};
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 macro_rules! models {
     ($(#[$test:meta])? $protocol:ident) => {
@@ -105,13 +105,22 @@ macro_rules! models {
         type Place = ManuallyDrop<Pin<Box<End>>>;
 
         fn receives(channel: &Arc<Channel>) -> Place {
-            let channel = channel.clone();
-            ManuallyDrop::new(Box::pin(End { channel, sends: false, waiter: Slot::new(None), done: None, value: 0, gives_back: false }))
+            end(channel, None, false)
         }
 
         fn sends(channel: &Arc<Channel>, value: u32) -> Place {
-            let channel = channel.clone();
-            ManuallyDrop::new(Box::pin(End { channel, sends: true, waiter: Slot::new(Some(value)), done: None, value, gives_back: false }))
+            end(channel, Some(value), false)
+        }
+
+        fn end(channel: &Arc<Channel>, sent: Option<u32>, gives_back: bool) -> Place {
+            ManuallyDrop::new(Box::pin(End {
+                channel: channel.clone(),
+                sends: sent.is_some(),
+                waiter: Slot::new(sent),
+                done: None,
+                value: sent.unwrap_or(0),
+                gives_back,
+            }))
         }
 
         impl End {
@@ -353,11 +362,7 @@ macro_rules! models {
                     let channel = channels[0].clone();
                     thread::spawn(move || channel.leave(7))
                 };
-                let ends = channels.each_ref().map(|channel| {
-                    let mut end = receives(channel);
-                    end.gives_back = true;
-                    end
-                });
+                let ends = channels.each_ref().map(|channel| end(channel, None, true));
                 let (received, poll) =
                     select(ends, |selecting| selecting.poll(&mut Context::from_waker(Waker::noop())));
                 sender.join().unwrap();
