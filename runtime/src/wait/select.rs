@@ -196,6 +196,9 @@ impl<R> Drop for Selecting<'_, '_, R> {
 
 impl<R> fmt::Debug for Selecting<'_, '_, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Selecting").field("commit", self.commit).field("is_queued", &self.is_queued).finish_non_exhaustive()
+        f.debug_struct("Selecting")
+            .field("commit", self.commit)
+            .field("is_queued", &self.is_queued)
+            .finish_non_exhaustive()
     }
 }
