@@ -27,6 +27,7 @@ mod seed_row;
 mod select_rows;
 mod start_row;
 mod switch_rows;
+mod time_rows;
 mod turnstile;
 
 use command::{Request, Settings};
@@ -71,6 +72,7 @@ const ROWS: &[Row] = &[
     Row("pingpong_callback", GreenThread, channel_rows::pingpong_callback),
     Row("mpmc", GreenThread, channel_rows::mpmc),
     Row("select", GreenThread, select_rows::select),
+    Row("sleepers", GreenThread, time_rows::sleepers),
     Row("blocking_progress", GreenThread, hand_off_rows::blocking_progress),
     Row("blocking_progress_blocking", GreenThread, hand_off_rows::blocking_progress_blocking),
     Row("handoff", OneProcessor, hand_off_rows::handoff),

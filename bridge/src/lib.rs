@@ -72,7 +72,7 @@ pub use call::{
 pub use greenbridge_macros::export;
 pub use greenbridge_runtime::{
     JoinHandle, PinGuard, StackError, StackShortage, StartError, Thread, ThreadBuilder, ThreadId, block_on, cancel,
-    current, park, pin, run, select, spawn, sync, sync::channel, yield_now,
+    current, park, pin, run, select, spawn, sync, sync::channel, time, yield_now,
 };
 pub use promise::Start;
 

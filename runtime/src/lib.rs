@@ -20,6 +20,7 @@ pub mod settings;
 mod spawn;
 mod stack;
 pub mod sync;
+pub mod time;
 mod wait;
 
 pub use builder::{Builder, StartError};

@@ -23,6 +23,7 @@ const PROTOCOLS: &[(&str, &str, &[Mutant])] = &[
     ("inbox", "runtime/src/scheduler/inbox.rs", mutants::inbox::MUTANTS),
     ("idle", "runtime/src/scheduler/idle.rs", mutants::idle::MUTANTS),
     ("queue", "runtime/src/wait/queue.rs", mutants::queue::MUTANTS),
+    ("keeper", "runtime/src/driver/keeper.rs", mutants::keeper::MUTANTS),
     ("select", "runtime/src/wait/select.rs", mutants::select::MUTANTS),
 ];
 

@@ -1,8 +1,67 @@
 //! The clock that every deadline is compared with.
+//!
+//! Nobody else asks std for the time of a deadline. Timers count in nanoseconds since the first use of this module, so that a deadline
+//! fits into one atomic.
 
-use std::time::Instant;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// A moment in nanoseconds since the anchor. Never 0, which stands for "nobody" in `keeper.rs`, nor `u64::MAX`, which is [`NEVER`].
+pub(crate) type Moment = u64;
+
+/// In the place of a moment: none. Every moment is earlier.
+pub(crate) use super::keeper::NEVER;
+
+/// The first moment: whatever lies before the anchor.
+const FIRST: Moment = 1;
+
+/// What moments are counted from.
+static ANCHOR: OnceLock<Instant> = OnceLock::new();
 
 /// The time.
+#[inline]
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// The time, as a moment.
+#[inline]
+pub(crate) fn moment() -> Moment {
+    moment_of(now())
+}
+
+/// `instant` as a moment. What is further away than 584 years is moved to there.
+#[inline]
+pub(crate) fn moment_of(instant: Instant) -> Moment {
+    let since = instant.saturating_duration_since(*ANCHOR.get_or_init(now));
+    u64::try_from(since.as_nanos()).unwrap_or(NEVER).clamp(FIRST, NEVER - 1)
+}
+
+/// The instant of `moment`; None: never.
+pub(crate) fn instant_of(moment: Moment) -> Option<Instant> {
+    let anchor = *ANCHOR.get_or_init(now);
+    if moment == NEVER { None } else { anchor.checked_add(Duration::from_nanos(moment)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_come_back_from_moments() {
+        let later = now() + Duration::from_nanos(123_456_789);
+        assert_eq!(instant_of(moment_of(later)), Some(later));
+        assert_eq!(instant_of(NEVER), None);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_moved_to_the_ends() {
+        let anchor = *ANCHOR.get_or_init(now);
+        if let Some(before) = anchor.checked_sub(Duration::from_secs(1)) {
+            assert_eq!(moment_of(before), FIRST);
+        }
+        if let Some(far) = anchor.checked_add(Duration::from_secs(1 << 40)) {
+            assert_eq!(moment_of(far), NEVER - 1);
+        }
+    }
 }

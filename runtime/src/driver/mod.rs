@@ -1,4 +1,5 @@
 //! What wakes green threads from outside the scheduler: time.
 
 pub(crate) mod clock;
+pub(crate) mod keeper;
 pub(crate) mod timers;

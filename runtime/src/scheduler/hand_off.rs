@@ -2,7 +2,7 @@
 //!
 //! | when | from | to |
 //! |---|---|---|
-//! | work was made, a processor is idle | the idle set | the worker that sleeps beside it, a spare one, or a new one |
+//! | work was made, or nobody keeps the time, and a processor is idle | the idle set | the worker that sleeps beside it, a spare one, or a new one |
 //! | the monitor took it from a worker in C | that worker | a spare or a new one |
 //! | `call_blocking`, or an OS thread about to block | its worker | a spare or a new one; the idle set if nothing waits |
 //! | a green thread wants to be pinned where somebody is already | its worker | a spare or new one without residents |
@@ -15,7 +15,7 @@ use super::idle::Role;
 use super::processor::Processor;
 use super::runtime::{Runtime, runtime};
 use super::worker::Worker;
-use super::{current, monitor, schedule, search};
+use super::{current, monitor, schedule, search, time};
 use crate::green::switch::Suspended;
 use crate::green::thread::{Head, Ready};
 use crate::primitive::{Ordering, fence};
@@ -51,7 +51,7 @@ fn start_searcher(runtime: &'static Runtime, index: usize) {
 #[cold]
 pub(crate) fn wake_one_for_work(runtime: &'static Runtime) {
     fence(Ordering::SeqCst);
-    if runtime.idle.some_idle() && search::has_work_anywhere(runtime) {
+    if runtime.idle.some_idle() && (search::has_work_anywhere(runtime) || time::is_unkept(runtime)) {
         wake_one(runtime);
     }
 }
@@ -182,7 +182,8 @@ pub(crate) fn leave_idle(runtime: &'static Runtime, processor: &'static Processo
     processor.sleeper.store(ptr::null_mut(), Ordering::Relaxed);
     runtime.idle.go_idle(processor.index, Role::Running);
     monitor::mind_next(runtime);
-    if search::has_work_anywhere(runtime) {
+    // Nobody sleeps beside it, so nobody who does can keep the time.
+    if search::has_work_anywhere(runtime) || time::is_unkept(runtime) {
         wake_one(runtime);
     }
 }

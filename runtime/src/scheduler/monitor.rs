@@ -26,7 +26,7 @@ use super::processor::Processor;
 use super::runtime::Runtime;
 use super::status::{Take, Ticket};
 use super::worker::Worker;
-use super::{hand_off, limit};
+use super::{hand_off, limit, time};
 use crate::primitive::{AtomicBool, Mutex, Ordering, heavy_fence, lock};
 use core::ptr;
 use crossbeam_utils::CachePadded;
@@ -185,7 +185,7 @@ fn look(runtime: &'static Runtime, seen: &mut [Seen], now: Instant) -> Outlook {
             seen.ticket = None;
             continue;
         };
-        let work_waits = processor.has_work() || !runtime.injector.is_empty();
+        let work_waits = processor.has_work() || !runtime.injector.is_empty() || time::some_due_unkept(runtime);
         outlook = outlook.max(if work_waits { Outlook::Pressing } else { Outlook::Busy });
         if seen.ticket != Some(ticket) || !ptr::eq(seen.worker, worker) {
             (seen.worker, seen.ticket, seen.since) = (worker, Some(ticket), now);

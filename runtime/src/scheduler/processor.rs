@@ -3,8 +3,9 @@
 //! # Who may touch what
 //! The *owner* is the worker that runs the processor, or is in C with it; after a take, the monitor; between a hand-over and
 //! the wake of the new worker, whoever hands it over; while it is idle, nobody. Only the owner calls the methods of [`Owned`].
-//! `next`, `stealer`, `worker`, `sleeper` and `turns` are for everyone.
+//! `next`, `stealer`, `worker`, `sleeper`, `turns` and `look_at` are for everyone.
 
+use super::time::Watch;
 use super::worker::Worker;
 use crate::green::thread::{Head, Ready};
 use crate::primitive::{AtomicPtr, AtomicU32, Ordering, UnsafeCell};
@@ -34,6 +35,8 @@ pub(crate) struct Processor {
     pub(crate) sleeper: AtomicPtr<Worker>,
     /// Counts turns, so that the monitor sees whether one has lasted.
     pub(crate) turns: AtomicU32,
+    /// The turn before which it looks at the timers next. Who arms one may bring it forward.
+    pub(crate) look_at: AtomicU32,
     owned: UnsafeCell<Owned>,
 }
 
@@ -43,6 +46,8 @@ pub(crate) struct Owned {
     pub(crate) stacks: StackCache,
     /// Turns so far: says when the injector comes first.
     pub(crate) tick: u32,
+    /// How far its looks at the timers are apart.
+    pub(crate) watch: Watch,
     /// Whether the last turn ended in a yield: then the injector comes first, too.
     pub(crate) yielded: bool,
     /// Turns taken from `next` in a row.
@@ -68,10 +73,12 @@ impl Processor {
             worker: AtomicPtr::new(ptr::null_mut()),
             sleeper: AtomicPtr::new(ptr::null_mut()),
             turns: AtomicU32::new(0),
+            look_at: AtomicU32::new(0),
             owned: UnsafeCell::new(Owned {
                 queue,
                 stacks: StackCache::new(),
                 tick: 0,
+                watch: Watch::new(),
                 yielded: false,
                 next_in_a_row: 0,
                 victim: index,
@@ -89,6 +96,13 @@ impl Processor {
     pub(crate) unsafe fn owned<R>(&self, f: impl FnOnce(&mut Owned) -> R) -> R {
         // SAFETY: by contract nobody else touches it now.
         self.owned.with_mut(|owned| f(unsafe { &mut *owned }))
+    }
+
+    /// Whether it looks at the timers before the turn `tick`.
+    #[inline(always)]
+    pub(crate) fn must_look(&self, tick: u32) -> bool {
+        // Not for equality: it may have been brought forward to a turn that is over by now.
+        tick.wrapping_sub(self.look_at.load(Ordering::Relaxed)).cast_signed() >= 0
     }
 
     /// Puts `ready` into `next`, and returns the one that was there. For the owner.
@@ -139,14 +153,20 @@ impl Processor {
         self.has_next() || !self.stealer.is_empty()
     }
 
-    /// Whether nobody waits for this processor in particular.
+    /// Whether nobody waits for this processor in particular, so that a yield need not switch. It counts as a turn, and is not alone when
+    /// the timers must be looked at.
     ///
     /// # Safety
     /// The caller is the owner.
     #[inline]
     pub(crate) unsafe fn is_alone(&self) -> bool {
         // SAFETY: by contract. The owner's own view of the queue needs no fence.
-        !self.has_next() && unsafe { self.owned(|owned| owned.queue.is_empty()) }
+        unsafe {
+            self.owned(|owned| {
+                owned.tick = owned.tick.wrapping_add(1);
+                !self.has_next() && owned.queue.is_empty() && !self.must_look(owned.tick)
+            })
+        }
     }
 
     /// The next green thread of its own: `next`, unless that has been first for long, then the queue.

@@ -5,8 +5,11 @@
 use super::idle::Idle;
 use super::processor::Processor;
 use super::spare::Spares;
+use super::worker::Worker;
 use super::{current, monitor};
 use crate::builder::StartError;
+use crate::driver::keeper::Keeper;
+use crate::driver::timers::Timers;
 use crate::green::thread::Ready;
 use crate::primitive::{self, AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use crate::settings::Resolved;
@@ -21,6 +24,9 @@ pub(crate) struct Runtime {
     pub(crate) injector: Injector<Ready>,
     pub(crate) idle: Idle,
     pub(crate) spares: Spares,
+    pub(crate) timers: Timers,
+    /// Who keeps the time: see `time.rs`.
+    pub(crate) keeper: Keeper<Worker>,
     pub(crate) stacks: StackPool,
     next_id: AtomicU64,
 }
@@ -93,6 +99,8 @@ pub(crate) fn start(settings: Resolved) -> Result<(), StartError> {
         injector: Injector::new(),
         idle: Idle::new(settings.processors),
         spares: Spares::new(),
+        timers: Timers::new(settings.processors),
+        keeper: Keeper::new(),
         stacks: StackPool::new(settings.stack_size),
         next_id: AtomicU64::new(1),
         settings,
@@ -154,6 +162,8 @@ impl fmt::Debug for Runtime {
             .field("processors", &self.processors.len())
             .field("idle", &self.idle)
             .field("spares", &self.spares)
+            .field("timers", &self.timers)
+            .field("keeper", &self.keeper)
             .finish_non_exhaustive()
     }
 }

@@ -63,7 +63,9 @@ pub(crate) fn push(runtime: &'static Runtime, processor: &Processor, ready: Read
             if displaced.is_none() {
                 // Pairs with the heavy fences of the monitor, and of a worker whose processor becomes idle.
                 light_fence();
-                if runtime.idle.some_idle() && monitor::ASLEEP.load(Ordering::Relaxed) {
+                // SAFETY: the caller owns the processor.
+                let runs_next = || unsafe { processor.owned(|owned| owned.watch.runs_next()) };
+                if runtime.idle.some_idle() && monitor::ASLEEP.load(Ordering::Relaxed) && !runs_next() {
                     monitor::wake();
                 }
                 return;

@@ -3,7 +3,8 @@
 //! 1. After a yield, and every 61st turn: the injector, so that a full run queue starves nobody.
 //! 2. `next`, then the own run queue.
 //! 3. The injector.
-//! 4. The run queues of the other processors, from a different one each time; and as a last resort their `next`, which
+//! 4. Timers that are due. A busy processor looks at them every some turns, too (`time.rs`).
+//! 5. The run queues of the other processors, from a different one each time; and as a last resort their `next`, which
 //!    their owners would otherwise run in a moment.
 //!
 //! A worker that finds nothing announces that its processor is idle, looks everywhere once more, and gives up (`idle.rs`).
@@ -12,7 +13,7 @@ use super::idle::{Role, Stopped};
 use super::processor::{INJECTOR_EVERY, Processor};
 use super::runtime::Runtime;
 use super::worker::Worker;
-use super::{hand_off, monitor};
+use super::{hand_off, monitor, time};
 use crate::green::thread::Ready;
 use crate::primitive::Ordering;
 use core::ptr;
@@ -38,6 +39,9 @@ pub(crate) fn find(runtime: &'static Runtime, worker: &'static Worker, processor
     if searching {
         return search(runtime, worker, processor);
     }
+    if processor.must_look(tick) {
+        time::look(runtime, processor);
+    }
     if (yielded || tick.is_multiple_of(INJECTOR_EVERY))
         && let Some(ready) = from_injector(runtime, processor)
     {
@@ -50,6 +54,21 @@ pub(crate) fn find(runtime: &'static Runtime, worker: &'static Worker, processor
     find_elsewhere(runtime, worker, processor)
 }
 
+/// Counts a turn that is not found here, one of a resident.
+pub(crate) fn count_turn(runtime: &'static Runtime, processor: &Processor) {
+    // SAFETY: the caller is the owner.
+    let tick = unsafe {
+        processor.owned(|owned| {
+            owned.tick = owned.tick.wrapping_add(1);
+            owned.tick
+        })
+    };
+    processor.turns.store(tick, Ordering::Relaxed);
+    if processor.must_look(tick) {
+        time::look(runtime, processor);
+    }
+}
+
 /// What lies in the processor's own queue or the injector.
 pub(crate) fn find_at_hand(runtime: &Runtime, processor: &Processor) -> Option<Ready> {
     // SAFETY: the caller is the owner.
@@ -58,7 +77,7 @@ pub(crate) fn find_at_hand(runtime: &Runtime, processor: &Processor) -> Option<R
 
 #[cold]
 fn find_elsewhere(runtime: &'static Runtime, worker: &'static Worker, processor: &'static Processor) -> Option<Ready> {
-    if let Some(ready) = from_injector(runtime, processor) {
+    if let Some(ready) = from_injector(runtime, processor).or_else(|| from_timers(runtime, processor)) {
         return Some(ready);
     }
     if runtime.idle.start_search() {
@@ -72,7 +91,8 @@ fn find_elsewhere(runtime: &'static Runtime, worker: &'static Worker, processor:
 /// Searches as a counted searcher.
 #[cold]
 fn search(runtime: &'static Runtime, worker: &'static Worker, processor: &'static Processor) -> Option<Ready> {
-    match find_at_hand(runtime, processor).or_else(|| steal(runtime, processor)) {
+    let at_hand = find_at_hand(runtime, processor).or_else(|| from_timers(runtime, processor));
+    match at_hand.or_else(|| steal(runtime, processor)) {
         Some(ready) => {
             set_searching(processor, false);
             if runtime.idle.stop_search() == Stopped::MustWakeOne {
@@ -155,6 +175,16 @@ fn from_injector(runtime: &Runtime, processor: &Processor) -> Option<Ready> {
             Steal::Empty => return None,
             Steal::Retry => {}
         }
+    }
+}
+
+/// Fires timers that are due, and takes whom that has made ready.
+pub(crate) fn from_timers(runtime: &'static Runtime, processor: &Processor) -> Option<Ready> {
+    if time::fire_any(runtime, processor) {
+        // SAFETY: the caller is the owner.
+        unsafe { processor.pop() }
+    } else {
+        None
     }
 }
 

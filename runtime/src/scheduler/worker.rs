@@ -14,7 +14,8 @@ use super::inbox::{Inbox, Sleep};
 use super::processor::Processor;
 use super::runtime::Runtime;
 use super::status::{Status, Ticket};
-use super::{current, hand_off, resident, search};
+use super::{current, hand_off, resident, search, time};
+use crate::driver::clock::{self, Moment};
 use crate::green::thread::{Head, Ready, Residence};
 use crate::green::turn;
 use crate::primitive::{AtomicPtr, AtomicU32, Ordering, UnsafeCell};
@@ -136,6 +137,15 @@ impl Worker {
         self.parker.with(|parker| unsafe { &*parker }.park());
     }
 
+    /// The same until `moment` at most.
+    pub(super) fn park_until(&self, moment: Moment) {
+        match clock::instant_of(moment) {
+            // SAFETY: as above.
+            Some(deadline) => self.parker.with(|parker| unsafe { &*parker }.park_deadline(deadline)),
+            None => self.park(),
+        }
+    }
+
     /// Gives it a processor while it sleeps, and wakes it.
     pub(crate) fn assign(&self, processor: &'static Processor) {
         self.assigned.store(ptr::from_ref(processor).cast_mut(), Ordering::Release);
@@ -229,6 +239,8 @@ enum Place {
 enum Rest {
     /// There is a processor, or mail: look.
     Look,
+    /// There is a processor, and a timer has made this one ready.
+    Run(Ready),
     /// The OS thread ends.
     End,
 }
@@ -243,7 +255,12 @@ pub(crate) fn main(runtime: &'static Runtime, worker: &'static Worker) {
     let abort = AbortOnUnwind;
     // Whoever starts an OS thread gives it a processor, or puts it among the spare workers.
     let mut place = Place::Given;
-    while let Rest::Look = rest(runtime, worker, place) {
+    loop {
+        match rest(runtime, worker, place) {
+            Rest::Look => {}
+            Rest::Run(ready) => run_found(runtime, worker, ready),
+            Rest::End => break,
+        }
         while run_one(runtime, worker) {}
         place = match worker.beside.take() {
             Some(processor) => Place::Beside(processor),
@@ -261,6 +278,7 @@ fn run_one(runtime: &'static Runtime, worker: &'static Worker) -> bool {
     if worker.has_mail() {
         if let Some(processor) = worker.processor() {
             search::stop_searching(runtime, processor);
+            search::count_turn(runtime, processor);
         }
         if (!worker.others_first.replace(false) || !run_other(runtime, worker))
             && let Some(ready) = worker.next_resident()
@@ -325,10 +343,34 @@ fn rest(runtime: &'static Runtime, worker: &'static Worker, place: Place) -> Res
         runtime.spares.join(worker);
         hand_off::wake_one_for_work(runtime);
     }
+    // Settled on every way out: whoever sleeps beside a processor may keep the time.
+    let mut duty = if let Place::Beside(_) = place { Some(time::Duty::new(runtime)) } else { None };
     loop {
         if !worker.is_assigned() && worker.inbox.sleep() == Sleep::MayPark {
-            worker.park();
+            let slept = match place {
+                Place::Beside(processor) => time::sleep_as_keeper(runtime, worker, processor),
+                Place::Given | Place::Spare => None,
+            };
+            if slept.is_some() {
+                duty.get_or_insert_with(|| time::Duty::new(runtime));
+            } else {
+                drop(duty.take());
+                worker.park();
+            }
             worker.inbox.wake_up();
+            if slept == Some(time::Slept::Due)
+                && let Place::Beside(processor) = place
+                && hand_off::leave_place(worker, processor)
+            {
+                // Nobody else takes it from there any more. Without the processor, if that has gone, it is a spare worker.
+                if runtime.idle.take_back(processor.index, Role::Running) {
+                    hand_off::own_idle(runtime, worker, processor);
+                    if let Some(ready) = search::from_timers(runtime, processor) {
+                        return Rest::Run(ready);
+                    }
+                }
+                return Rest::Look;
+            }
         }
         match worker.take_assigned() {
             Some(Assigned::Processor(processor)) => {

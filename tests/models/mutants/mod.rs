@@ -7,6 +7,7 @@
 pub(crate) mod gate;
 pub(crate) mod idle;
 pub(crate) mod inbox;
+pub(crate) mod keeper;
 pub(crate) mod queue;
 pub(crate) mod select;
 pub(crate) mod state;
