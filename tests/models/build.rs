@@ -4,6 +4,8 @@
 //! A copy differs from the shipped file in two ways, both within a line, so that a line number in a report is the
 //! shipped one: constructors are not `const` (loom's are not), and unit tests are left out (they run outside a model).
 //!
+//! A protocol that is built on another one is compiled with that as it ships: its models include `<other>/module.rs`.
+//!
 //! To add a protocol: one line in [`PROTOCOLS`], its table `mutants/<name>.rs`, its models `tests/<name>.rs`.
 
 use std::path::{Path, PathBuf};
@@ -22,6 +24,7 @@ const PROTOCOLS: &[(&str, &str, &[Mutant])] = &[
     ("inbox", "runtime/src/scheduler/inbox.rs", mutants::inbox::MUTANTS),
     ("idle", "runtime/src/scheduler/idle.rs", mutants::idle::MUTANTS),
     ("queue", "runtime/src/wait/queue.rs", mutants::queue::MUTANTS),
+    ("channel", "runtime/src/sync/channel/shared.rs", mutants::channel::MUTANTS),
 ];
 
 fn main() {
@@ -58,6 +61,9 @@ fn is_caught() {{
             );
         }
         fs::write(out.join(format!("{protocol}.rs")), tests).expect("OUT_DIR can be written");
+        // For the models of a protocol that is built on this one: it as it ships, under its own name.
+        let as_module = write_copy(&folder, "shipped", &text).replace("mod protocol;", &format!("pub mod {protocol};"));
+        fs::write(folder.join("module.rs"), as_module).expect("OUT_DIR can be written");
     }
 }
 
