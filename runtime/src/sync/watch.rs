@@ -410,7 +410,7 @@ impl<T> Operation for WaitForChange<'_, T> {
     type Output = Result<(), RecvError>;
 
     fn poll(&self, waiter: Pin<&mut Waiter<()>>, context: &Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.0.shared.lock();
+        let state = self.0.shared.lock();
         if state.version != self.0.seen.load(Ordering::Relaxed) {
             self.0.seen.store(state.version, Ordering::Relaxed);
             return Poll::Ready(Ok(()));
