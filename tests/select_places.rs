@@ -84,7 +84,8 @@ fn os_threads_select() {
                     send(to_b, y) -> result => { result.expect("somebody receives"); y += 1; }
                 }
             }
-            (x, y)
+            // The channels stay open until all has been received.
+            ((x, y), to_a, to_b)
         });
         let (mut x, mut y) = (0, 0);
         while x + y < 1000_u64 {
@@ -93,7 +94,7 @@ fn os_threads_select() {
                 recv(b) -> number => { assert_eq!(number, Ok(y)); y += 1; }
             }
         }
-        assert_eq!(green.join().expect("no panic"), (x, y));
+        assert_eq!(green.join().expect("no panic").0, (x, y));
     }
     // A timer, without any other wake-up.
     let (_open, never) = bounded::<()>(0);

@@ -6,6 +6,7 @@
 //!
 //! To add a protocol: one line in [`PROTOCOLS`], its table `mutants/<name>.rs`, its models `tests/<name>.rs`. A protocol that is
 //! built on another one imports its neighbour, `super::<other>`: a line in [`BESIDE`] for each such file.
+//! Models of a protocol that is built on a whole other one include that as it ships: `<other>/module.rs`.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -23,6 +24,7 @@ const PROTOCOLS: &[(&str, &str, &[Mutant])] = &[
     ("inbox", "runtime/src/scheduler/inbox.rs", mutants::inbox::MUTANTS),
     ("idle", "runtime/src/scheduler/idle.rs", mutants::idle::MUTANTS),
     ("queue", "runtime/src/wait/queue.rs", mutants::queue::MUTANTS),
+    ("channel", "runtime/src/sync/channel/shared.rs", mutants::channel::MUTANTS),
     ("keeper", "runtime/src/driver/keeper.rs", mutants::keeper::MUTANTS),
     ("select", "runtime/src/wait/select.rs", mutants::select::MUTANTS),
 ];
@@ -50,8 +52,8 @@ fn main() {
         let folder = out.join(protocol);
         fs::create_dir_all(&folder).expect("OUT_DIR can be written");
 
-        let copy = write_copies(&folder, "shipped", &files);
-        let mut tests = format!("mod shipped {{\n{copy}models! {{ #[test] protocol }}\n}}\n");
+        let copies_as_shipped = write_copies(&folder, "shipped", &files);
+        let mut tests = format!("mod shipped {{\n{copies_as_shipped}models! {{ #[test] protocol }}\n}}\n");
         for mutant in mutants {
             let Mutant { name, model, panics_with, .. } = mutant;
             let copy = write_copies(&folder, name, &mutate(&files, mutant));
@@ -70,6 +72,9 @@ fn is_caught() {{
             );
         }
         fs::write(out.join(format!("{protocol}.rs")), tests).expect("OUT_DIR can be written");
+        // For the models of a protocol that is built on this one: it as it ships, under its own name.
+        let as_module = copies_as_shipped.replace("mod protocol;", &format!("pub mod {protocol};"));
+        fs::write(folder.join("module.rs"), as_module).expect("OUT_DIR can be written");
     }
 }
 

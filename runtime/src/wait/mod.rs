@@ -31,6 +31,8 @@ pub(crate) enum What {
     Message,
     /// Room in a channel, or a receiver.
     Room,
+    /// The receivers of a channel to go.
+    Close,
     /// The end of a green thread.
     Join,
     /// The ends of the green threads of a scope.
@@ -70,6 +72,7 @@ impl fmt::Display for What {
         f.write_str(match self {
             What::Message => "a message",
             What::Room => "room in a channel",
+            What::Close => "the receivers of a channel to go",
             What::Join => "the end of another green thread",
             What::Scope => "the end of the green threads of its scope",
             What::Permit => "unpark",

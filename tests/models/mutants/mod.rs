@@ -4,6 +4,7 @@
 //! Read by the build script alone. A model that passes with a mutant in place proves nothing about what the mutant
 //! breaks.
 
+pub(crate) mod channel;
 pub(crate) mod gate;
 pub(crate) mod idle;
 pub(crate) mod inbox;

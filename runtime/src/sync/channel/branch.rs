@@ -2,10 +2,11 @@
 //!
 //! They are operations like those in `channel.rs`, in three steps: look, queue, finish. See `wait/select.rs`.
 
-use super::{Channel, Receiver, RecvError, SendError, Sender, wake};
+use super::shared::{Channel, wake};
+use super::{Receiver, RecvError, SendError, Sender};
 use crate::select::branch::Completes;
 use crate::wait::commit::Commit;
-use crate::wait::queue::{GaveUp, Waiter};
+use crate::wait::queue::Waiter;
 use crate::wait::select::{Branch, Look};
 use core::fmt;
 use core::pin::Pin;
@@ -102,17 +103,9 @@ impl<T> Branch for RecvBranch<'_, T> {
     }
 
     fn give_up(self: Pin<&mut Self>) {
-        let (channel, mut waiter, _) = self.parts();
-        if waiter.is_queued() && channel.lock().receivers.give_up(waiter.as_ref()) == GaveUp::InTime {
-            return;
-        }
-        // The select was cut short in the moment after it had been chosen.
-        if waiter.is_served()
-            && let Some(message) = waiter.as_mut().slot().take()
-        {
-            let waker = channel.lock().put(message, VecDeque::push_front);
-            wake(waker);
-        }
+        // If the select was cut short in the moment after it had been chosen, the message goes on.
+        let (channel, waiter, _) = self.parts();
+        channel.give_up_recv(waiter);
     }
 
     fn waiter(&self) -> Option<usize> {
@@ -133,8 +126,7 @@ impl<T> Branch for SendBranch<'_, T> {
     fn look(self: Pin<&mut Self>, _: &mut Context<'_>) -> Look {
         let (channel, waiter, output) = self.parts();
         let mut state = channel.lock();
-        let has_room = channel.capacity.is_none_or(|capacity| state.messages.len() < capacity);
-        if !state.is_closed && !has_room && !state.receivers.claim() {
+        if !state.is_closed && !state.has_room(channel.capacity) {
             return Look::MustWait;
         }
         let message = waiter.slot().take().expect("a select completes a send once");
@@ -166,9 +158,7 @@ impl<T> Branch for SendBranch<'_, T> {
 
     fn give_up(self: Pin<&mut Self>) {
         let (channel, waiter, _) = self.parts();
-        if waiter.is_queued() {
-            let _ = channel.lock().senders.give_up(waiter.as_ref());
-        }
+        channel.give_up_send(waiter.as_ref());
     }
 
     fn waiter(&self) -> Option<usize> {
