@@ -31,6 +31,8 @@ impl<F: Future> FutureBranch<F> {
 }
 
 impl<F: Future> Branch for FutureBranch<F> {
+    /// Never inlined: a future may touch a thread-local in each poll, and the function that waits moves between two polls.
+    #[inline(never)]
     fn look(self: Pin<&mut Self>, context: &mut Context<'_>) -> Look {
         // SAFETY: `future` is structurally pinned: it is moved nowhere, and there is no `Drop`. `output` is not pinned.
         let this = unsafe { self.get_unchecked_mut() };
