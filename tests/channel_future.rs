@@ -11,7 +11,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use support::{CAPACITIES, block_on_all, child_on_processors, run, start, with_capacity};
+use support::{CAPACITIES, Random, block_on_all, child_on_processors, run, start, with_capacity};
 
 #[test]
 fn a_receiving_future_that_is_dropped_loses_nothing() {
@@ -103,6 +103,82 @@ fn sending_futures_are_dropped() {
         assert!(rest == [5] || rest == [4, 5], "{rest:?}");
         assert_eq!(sender.join().expect("no panic"), Ok(()));
     });
+}
+
+#[test]
+fn futures_that_are_dropped_at_random_lose_nothing() {
+    child_on_processors("futures_are_dropped_at_random", &[1, 2, 8]);
+}
+
+#[test]
+#[ignore = "child process"]
+fn futures_are_dropped_at_random() {
+    run(|| {
+        for (seed, capacity) in CAPACITIES.into_iter().enumerate() {
+            let (values, received) = with_capacity(capacity);
+            let is_over = Arc::new(AtomicUsize::new(0));
+            let receivers: Vec<_> = (0..4)
+                .map(|n| {
+                    let (received, is_over) = (received.clone(), Arc::clone(&is_over));
+                    spawn(move || {
+                        let mut random = Random::new(seed as u64 * 10 + n);
+                        let mut got = Vec::new();
+                        while is_over.load(Ordering::Acquire) == 0 {
+                            match poll_a_few_times(received.recv_async(), &mut random) {
+                                Poll::Ready(Ok(value)) => got.push(value),
+                                Poll::Ready(Err(_)) => break,
+                                Poll::Pending => {}
+                            }
+                        }
+                        got
+                    })
+                })
+                .collect();
+            let senders: Vec<_> = (0..4)
+                .map(|n| {
+                    let values = values.clone();
+                    spawn(move || {
+                        let mut random = Random::new(seed as u64 * 10 + n + 5);
+                        let mut sent = Vec::new();
+                        for number in 0..300_u64 {
+                            // Whether one that was dropped has been sent is not known to it, only to the value.
+                            let value = (n * 1000 + number, Arc::new(()));
+                            let is_kept = Arc::downgrade(&value.1);
+                            let polled = poll_a_few_times(values.send_async(value), &mut random);
+                            sent.push((n * 1000 + number, polled.is_ready(), is_kept));
+                        }
+                        sent
+                    })
+                })
+                .collect();
+            let sent: Vec<_> = senders.into_iter().flat_map(|sender| sender.join().expect("no panic")).collect();
+            is_over.store(1, Ordering::Release);
+            let got: Vec<_> = receivers.into_iter().flat_map(|receiver| receiver.join().expect("no panic")).collect();
+            let mut got: Vec<_> = got.into_iter().chain(received.try_iter()).collect();
+            got.sort_unstable_by_key(|value| value.0);
+            let numbers: Vec<_> = got.iter().map(|value| value.0).collect();
+            assert!(numbers.is_sorted_by(|a, b| a < b), "capacity {capacity:?}: one came twice");
+            for (number, is_sent, is_kept) in sent {
+                let came = numbers.binary_search(&number).is_ok();
+                assert!(came || !is_sent, "capacity {capacity:?}: {number} was sent, and has not come");
+                assert_eq!(came, is_kept.strong_count() > 0, "capacity {capacity:?}: {number} was lost, or doubled");
+            }
+        }
+    });
+}
+
+/// Polls a future up to a few times, and drops it.
+fn poll_a_few_times<F: Future>(future: F, random: &mut Random) -> Poll<F::Output> {
+    let mut future = pin!(future);
+    for _ in 0..=random.below(4) {
+        if let Poll::Ready(value) = poll_once(future.as_mut()) {
+            return Poll::Ready(value);
+        }
+        if random.below(2) == 0 {
+            yield_now();
+        }
+    }
+    Poll::Pending
 }
 
 fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {

@@ -25,6 +25,7 @@ mod lock_rows;
 mod measure;
 mod parked_rows;
 mod seed_row;
+mod select_rows;
 mod start_row;
 mod switch_rows;
 mod time_rows;
@@ -73,6 +74,7 @@ const ROWS: &[Row] = &[
     Row("mpmc", GreenThread, channel_rows::mpmc),
     Row("mutex", GreenThread, lock_rows::mutex),
     Row("mutex_alone", GreenThread, lock_rows::mutex_alone),
+    Row("select", GreenThread, select_rows::select),
     Row("sleepers", GreenThread, time_rows::sleepers),
     Row("timers", GreenThread, time_rows::timers),
     Row("blocking_progress", GreenThread, hand_off_rows::blocking_progress),

@@ -77,8 +77,8 @@ pub use greenbridge_macros::export;
 pub use greenbridge_runtime::tokio;
 pub use greenbridge_runtime::{
     AccessError, GreenLocal, JoinHandle, PinGuard, Scope, ScopedJoinHandle, StackError, StackShortage, StartError,
-    Thread, ThreadBuilder, ThreadId, block_on, cancel, current, green_local, park, pin, run, scope, spawn, sync,
-    sync::channel, time, yield_now,
+    Thread, ThreadBuilder, ThreadId, block_on, cancel, current, green_local, park, pin, run, scope, select, spawn,
+    sync, sync::channel, time, yield_now,
 };
 pub use promise::Start;
 

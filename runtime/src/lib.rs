@@ -16,6 +16,7 @@ mod local;
 pub mod primitive;
 mod scheduler;
 mod scope;
+pub mod select;
 #[doc(hidden)]
 pub mod settings;
 mod spawn;

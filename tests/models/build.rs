@@ -4,9 +4,9 @@
 //! A copy differs from the shipped file in two ways, both within a line, so that a line number in a report is the
 //! shipped one: constructors are not `const` (loom's are not), and unit tests are left out (they run outside a model).
 //!
-//! A protocol that is built on another one is compiled with that as it ships: its models include `<other>/module.rs`.
-//!
-//! To add a protocol: one line in [`PROTOCOLS`], its table `mutants/<name>.rs`, its models `tests/<name>.rs`.
+//! To add a protocol: one line in [`PROTOCOLS`], its table `mutants/<name>.rs`, its models `tests/<name>.rs`. A protocol that is
+//! built on another one imports its neighbour, `super::<other>`: a line in [`BESIDE`] for each such file.
+//! Models of a protocol that is built on a whole other one include that as it ships: `<other>/module.rs`.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -26,7 +26,17 @@ const PROTOCOLS: &[(&str, &str, &[Mutant])] = &[
     ("queue", "runtime/src/wait/queue.rs", mutants::queue::MUTANTS),
     ("front", "runtime/src/wait/queue.rs", mutants::front::MUTANTS),
     ("mutex", "runtime/src/sync/mutex/raw.rs", mutants::mutex::MUTANTS),
+    ("channel", "runtime/src/sync/channel/shared.rs", mutants::channel::MUTANTS),
     ("keeper", "runtime/src/driver/keeper.rs", mutants::keeper::MUTANTS),
+    ("select", "runtime/src/wait/select.rs", mutants::select::MUTANTS),
+];
+
+/// The files that a protocol needs beside it: the protocol, the module, the shipped file. A mutant may be of either file.
+const BESIDE: &[(&str, &str, &str)] = &[
+    ("queue", "commit", "runtime/src/wait/commit.rs"),
+    ("front", "commit", "runtime/src/wait/commit.rs"),
+    ("select", "commit", "runtime/src/wait/commit.rs"),
+    ("select", "queue", "runtime/src/wait/queue.rs"),
 ];
 
 fn main() {
@@ -36,18 +46,20 @@ fn main() {
     println!("cargo::rerun-if-changed=mutants");
 
     for &(protocol, shipped, mutants) in PROTOCOLS {
-        let path = package.join("../..").join(shipped);
-        println!("cargo::rerun-if-changed={}", path.display());
-        let text =
-            fs::read_to_string(&path).unwrap_or_else(|e| panic!("cannot read the protocol {}: {e}", path.display()));
+        let beside = BESIDE.iter().filter(|(of, ..)| *of == protocol).map(|&(_, module, shipped)| (module, shipped));
+        let files: Vec<Shipped> = [("protocol", shipped)]
+            .into_iter()
+            .chain(beside)
+            .map(|(module, shipped)| Shipped::read(&package, module, shipped))
+            .collect();
         let folder = out.join(protocol);
         fs::create_dir_all(&folder).expect("OUT_DIR can be written");
 
-        let copy = write_copy(&folder, "shipped", &text);
-        let mut tests = format!("mod shipped {{\n{copy}models! {{ #[test] protocol }}\n}}\n");
+        let copies_as_shipped = write_copies(&folder, "shipped", &files);
+        let mut tests = format!("mod shipped {{\n{copies_as_shipped}models! {{ #[test] protocol }}\n}}\n");
         for mutant in mutants {
             let Mutant { name, model, panics_with, .. } = mutant;
-            let copy = write_copy(&folder, name, &mutate(shipped, &text, mutant));
+            let copy = write_copies(&folder, name, &mutate(&files, mutant));
             tests += &format!(
                 r#"
 #[allow(dead_code, reason = "a mutant is for one model")]
@@ -64,15 +76,36 @@ fn is_caught() {{
         }
         fs::write(out.join(format!("{protocol}.rs")), tests).expect("OUT_DIR can be written");
         // For the models of a protocol that is built on this one: it as it ships, under its own name.
-        let as_module = write_copy(&folder, "shipped", &text).replace("mod protocol;", &format!("pub mod {protocol};"));
+        let as_module = copies_as_shipped.replace("mod protocol;", &format!("pub mod {protocol};"));
         fs::write(folder.join("module.rs"), as_module).expect("OUT_DIR can be written");
     }
 }
 
-/// The shipped text with the mutant's fault in it.
-fn mutate(shipped: &str, text: &str, mutant: &Mutant) -> String {
+/// A file as it ships.
+#[derive(Clone)]
+struct Shipped {
+    /// What the models call it.
+    module: &'static str,
+    path: &'static str,
+    text: String,
+}
+
+impl Shipped {
+    fn read(package: &Path, module: &'static str, path: &'static str) -> Self {
+        let file = package.join("../..").join(path);
+        println!("cargo::rerun-if-changed={}", file.display());
+        let text =
+            fs::read_to_string(&file).unwrap_or_else(|e| panic!("cannot read the protocol {}: {e}", file.display()));
+        Self { module, path, text }
+    }
+}
+
+/// The shipped files with the mutant's fault in one of them.
+fn mutate(files: &[Shipped], mutant: &Mutant) -> Vec<Shipped> {
     let Mutant { name, text: old, becomes: new, .. } = mutant;
-    let found = text.matches(old).count();
+    let found: usize = files.iter().map(|file| file.text.matches(old).count()).sum();
+    let paths: Vec<_> = files.iter().map(|file| file.path).collect();
+    let shipped = paths.join(", ");
     assert!(found == 1, "mutant `{name}`: its text occurs {found} times in {shipped}, not once:\n{old}");
     assert!(!mutant.panics_with.is_empty(), "mutant `{name}` of {shipped}: say how the model fails");
     let (before, after) = (old.matches('\n').count(), new.matches('\n').count());
@@ -80,18 +113,23 @@ fn mutate(shipped: &str, text: &str, mutant: &Mutant) -> String {
         before == after,
         "mutant `{name}` of {shipped} turns {before} line breaks into {after}: line numbers would disagree"
     );
-    text.replace(old, new)
+    files.iter().map(|file| Shipped { text: file.text.replace(old, new), ..file.clone() }).collect()
 }
 
-/// Writes a copy that loom can run, and returns what declares it as the module `protocol`.
-fn write_copy(folder: &Path, name: &str, text: &str) -> String {
-    let copy = text.replace("const fn new(", "fn new(").replace("#[cfg(test)]", "#[cfg(any())]");
-    let path = folder.join(format!("{name}.rs"));
+/// Writes copies that loom can run, and returns what declares them as modules.
+fn write_copies(folder: &Path, name: &str, files: &[Shipped]) -> String {
+    files.iter().map(|file| write_copy(folder, name, file)).collect()
+}
+
+fn write_copy(folder: &Path, name: &str, file: &Shipped) -> String {
+    let copy = file.text.replace("const fn new(", "fn new(").replace("#[cfg(test)]", "#[cfg(any())]");
+    let module = file.module;
+    let path = folder.join(format!("{name}.{module}.rs"));
     fs::write(&path, copy).expect("OUT_DIR can be written");
     format!(
         r#"#[path = {path:?}]
 #[allow(unused, unreachable_pub, clippy::all, reason = "each model uses a part, and a mutant may drop a use")]
-mod protocol;
+mod {module};
 "#
     )
 }

@@ -5,9 +5,16 @@
 //! (the `_async` forms) from a future of any executor.
 //!
 //! The channel is closed by [`close`](Sender::close), or when the last sender or the last receiver is gone. Then sends fail, and
-//! receivers get what is still in it, and after that an error.
+//! receivers get what is still in it, and after that an error. What nobody can receive any more is dropped with the last receiver.
 //!
-//! Messages keep their order, and receivers are served in the order in which they came.
+//! For one message there is [`oneshot`](super::oneshot), for messages that every receiver gets [`broadcast`](super::broadcast), and
+//! where only the latest value counts [`watch`](super::watch).
+//!
+//! # Fairness, cancellation, panics
+//! Messages keep their order; waiting senders and receivers are served in the order in which they came, and nobody overtakes them. A wait
+//! that is cancelled, given up or too late has taken nothing and sent nothing; a message that had been handed to it goes to the
+//! next receiver, or back to the front, where for a moment it may be one more than the capacity. Messages and wakers are never dropped, nor
+//! wakers called, under the channel's lock, so a panic in one of them leaves the channel as it was.
 //!
 //! # Examples
 //! ```
@@ -22,21 +29,30 @@
 //! # Ok::<(), greenbridge_runtime::StartError>(())
 //! ```
 
+pub(crate) mod branch;
 mod error;
 mod iter;
+mod shared;
+#[cfg(feature = "stream")]
+mod stream;
 
-pub use error::{RecvError, SendError, TryRecvError, TrySendError};
+pub use error::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 pub use iter::{IntoIter, Iter, TryIter};
+pub(super) use shared::wake_all;
+#[cfg(feature = "stream")]
+pub use stream::{IntoStream, RecvStream};
 
-use crate::primitive::{AtomicUsize, Mutex, MutexGuard, Ordering, lock_briefly};
-use crate::wait::queue::{GaveUp, WaitQueue, Waiter};
-use crate::wait::{What, wait};
+use crate::driver::clock;
+use crate::wait::What;
+use crate::wait::operation::{Operation, Waiting, wait_for, wait_for_until};
+use crate::wait::queue::Waiter;
+use core::cell::Cell;
 use core::fmt;
-use core::pin::{Pin, pin};
-use core::task::{Context, Poll, Waker};
-use crossbeam_utils::CachePadded;
-use std::collections::VecDeque;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use shared::Channel;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Makes a channel with room for `capacity` messages.
 pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
@@ -49,269 +65,62 @@ pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
 }
 
 fn make<T>(capacity: Option<usize>) -> (Sender<T>, Receiver<T>) {
-    let channel = Arc::new(Channel {
-        state: CachePadded::new(Mutex::new(State {
-            messages: VecDeque::new(),
-            senders: WaitQueue::new(),
-            is_closed: false,
-            receivers: WaitQueue::new(),
-        })),
-        capacity,
-        senders: AtomicUsize::new(1),
-        receivers: AtomicUsize::new(1),
-    });
+    let channel = Arc::new(Channel::new(capacity));
     (Sender { channel: Arc::clone(&channel) }, Receiver { channel })
 }
 
-struct Channel<T> {
-    /// On cache lines of its own: the lock, and what a receive touches beside it, lie on one.
-    state: CachePadded<Mutex<State<T>>>,
-    /// None: unbounded.
-    capacity: Option<usize>,
-    /// Handles alive.
-    senders: AtomicUsize,
-    receivers: AtomicUsize,
-}
+/// Sends the message in the slot. Given up, it leaves there what it has not sent.
+struct Sending<'a, T>(&'a Channel<T>);
 
-/// What the lock protects. A sender waits only while there is no room, a receiver only while there is no message.
-#[repr(C)]
-struct State<T> {
-    messages: VecDeque<T>,
-    /// The slot holds the message, and is empty when it has been taken.
-    senders: WaitQueue<Option<T>>,
-    is_closed: bool,
-    /// The slot is filled with a message, or stays empty when the channel is closed.
-    receivers: WaitQueue<Option<T>>,
-}
+impl<T> Operation for Sending<'_, T> {
+    type Slot = Option<T>;
+    type Output = Result<(), SendError<T>>;
 
-impl<T> State<T> {
-    /// Takes the next message, and lets the first waiting sender in. The waker, if any, is woken after the lock is released.
     #[inline]
-    fn take(&mut self) -> Option<(T, Option<Waker>)> {
-        let message = self.messages.pop_front();
-        if self.senders.is_empty() {
-            return message.map(|message| (message, None));
-        }
-        let (sent, waker) = self.senders.serve(Option::take)?;
-        let sent = sent.expect("a waiting sender has its message");
-        let first = match message {
-            Some(first) => {
-                self.messages.push_back(sent);
-                first
-            }
-            None => sent,
-        };
-        Some((first, Some(waker)))
-    }
-
-    /// Passes a message to a waiting receiver, or keeps it.
-    #[inline]
-    fn put(&mut self, message: T, place: impl FnOnce(&mut VecDeque<T>, T)) -> Option<Waker> {
-        if self.receivers.is_empty() {
-            place(&mut self.messages, message);
-            return None;
-        }
-        let served = self.receivers.serve(|slot| *slot = Some(message));
-        served.map(|((), waker)| waker)
-    }
-}
-
-impl<T> Channel<T> {
-    #[inline]
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        lock_briefly(&self.state)
-    }
-
-    /// Closes the channel, and lets everybody who waits go.
-    fn close(&self) -> bool {
-        let mut wakers = Vec::new();
-        let mut state = self.lock();
-        if state.is_closed {
-            return false;
-        }
-        state.is_closed = true;
-        // A waiter that is served with its slot as it is has met the close: a sender keeps its message, a receiver gets none.
-        while let Some(((), waker)) = state.senders.serve(|_| ()) {
-            wakers.push(waker);
-        }
-        while let Some(((), waker)) = state.receivers.serve(|_| ()) {
-            wakers.push(waker);
-        }
-        drop(state);
-        wakers.into_iter().for_each(Waker::wake);
-        true
-    }
-
-    fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
-        let mut state = self.lock();
-        if state.is_closed {
-            return Err(TrySendError::Closed(message));
-        }
-        let has_room = self.capacity.is_none_or(|capacity| state.messages.len() < capacity);
-        if !has_room && state.receivers.is_empty() {
-            return Err(TrySendError::Full(message));
-        }
-        let waker = state.put(message, VecDeque::push_back);
-        drop(state);
-        wake(waker);
-        Ok(())
+    fn poll(&self, waiter: Pin<&mut Waiter<Option<T>>>, context: &Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_send(waiter, context)
     }
 
     #[inline]
-    fn try_recv(&self) -> Result<T, TryRecvError> {
-        let mut state = self.lock();
-        let Some((message, waker)) = state.take() else {
-            return Err(if state.is_closed { TryRecvError::Closed } else { TryRecvError::Empty });
-        };
-        drop(state);
-        wake(waker);
-        Ok(message)
-    }
-
-    /// Sends the message in the waiter's slot, or leaves it there and queues.
-    fn poll_send(
-        &self,
-        mut waiter: Pin<&mut Waiter<Option<T>>>,
-        context: &Context<'_>,
-    ) -> Poll<Result<(), SendError<T>>> {
-        if waiter.is_served() {
-            return Poll::Ready(waiter.as_mut().slot().take().map_or(Ok(()), |message| Err(SendError(message))));
-        }
-        let mut state = self.lock();
-        if waiter.is_queued() {
-            let old = state.senders.rewake(waiter.as_ref(), context.waker().clone());
-            drop(state);
-            drop(old);
-            return Poll::Pending;
-        }
-        if waiter.is_served() {
-            drop(state);
-            return self.poll_send(waiter, context);
-        }
-        let has_room = self.capacity.is_none_or(|capacity| state.messages.len() < capacity);
-        if state.is_closed || has_room || !state.receivers.is_empty() {
-            let message = waiter.as_mut().slot().take().expect("a send was polled after it was done");
-            if state.is_closed {
-                return Poll::Ready(Err(SendError(message)));
-            }
-            let waker = state.put(message, VecDeque::push_back);
-            drop(state);
-            wake(waker);
-            return Poll::Ready(Ok(()));
-        }
-        // SAFETY: 1. not queued, seen under the lock; 2. pinned by its owner, who gives up before it drops it; 3. the channel's lock.
-        let old = unsafe { state.senders.enqueue(waiter.as_ref(), context.waker().clone()) };
-        drop(state);
-        drop(old);
-        Poll::Pending
-    }
-
-    /// Receives into the caller, or queues.
-    #[inline]
-    fn poll_recv(&self, mut waiter: Pin<&mut Waiter<Option<T>>>, context: &Context<'_>) -> Poll<Result<T, RecvError>> {
-        if waiter.is_served() {
-            let received = waiter.as_mut().slot().take();
-            waiter.reset();
-            return Poll::Ready(received.ok_or(RecvError));
-        }
-        let mut state = self.lock();
-        if waiter.is_queued() {
-            let old = state.receivers.rewake(waiter.as_ref(), context.waker().clone());
-            drop(state);
-            drop(old);
-            return Poll::Pending;
-        }
-        if waiter.is_served() {
-            drop(state);
-            return self.poll_recv(waiter, context);
-        }
-        if let Some((message, waker)) = state.take() {
-            drop(state);
-            wake(waker);
-            return Poll::Ready(Ok(message));
-        }
-        if state.is_closed {
-            return Poll::Ready(Err(RecvError));
-        }
-        // SAFETY: as in `poll_send`.
-        let old = unsafe { state.receivers.enqueue(waiter.as_ref(), context.waker().clone()) };
-        drop(state);
-        drop(old);
-        Poll::Pending
-    }
-
-    /// A send is given up: the message has been sent, or is dropped with the waiter.
-    fn give_up_send(&self, waiter: Pin<&Waiter<Option<T>>>) {
-        if waiter.is_queued() {
-            let _ = self.lock().senders.give_up(waiter);
-        }
-    }
-
-    /// A receive is given up: a message that had been handed to it goes to the next receiver, or back to the front.
-    fn give_up_recv(&self, mut waiter: Pin<&mut Waiter<Option<T>>>) {
-        if waiter.is_queued() && self.lock().receivers.give_up(waiter.as_ref()) == GaveUp::InTime {
-            return;
-        }
-        if waiter.is_served()
-            && let Some(message) = waiter.as_mut().slot().take()
-        {
-            let waker = self.lock().put(message, VecDeque::push_front);
-            wake(waker);
-        }
+    fn give_up(&self, waiter: Pin<&mut Waiter<Option<T>>>) {
+        self.0.give_up_send(waiter.as_ref());
     }
 }
 
-/// Wakes outside the lock.
-#[inline]
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
-    }
-}
-
-/// Gives up when it is dropped, so that a queued waiter never goes away.
-struct Sending<'a, T> {
+/// The same for one who wants the message back.
+struct SendingUntil<'a, T> {
     channel: &'a Channel<T>,
-    waiter: Waiter<Option<T>>,
+    unsent: &'a Cell<Option<T>>,
 }
 
-impl<T> Sending<'_, T> {
-    fn poll(self: Pin<&mut Self>, context: &Context<'_>) -> Poll<Result<(), SendError<T>>> {
-        // SAFETY: `waiter` is structurally pinned: it is moved nowhere, and `Drop` treats it as pinned.
-        let this = unsafe { self.get_unchecked_mut() };
-        // SAFETY: as above.
-        this.channel.poll_send(unsafe { Pin::new_unchecked(&mut this.waiter) }, context)
+impl<T> Operation for SendingUntil<'_, T> {
+    type Slot = Option<T>;
+    type Output = Result<(), SendError<T>>;
+
+    fn poll(&self, waiter: Pin<&mut Waiter<Option<T>>>, context: &Context<'_>) -> Poll<Self::Output> {
+        self.channel.poll_send(waiter, context)
+    }
+
+    fn give_up(&self, waiter: Pin<&mut Waiter<Option<T>>>) {
+        self.channel.give_up_send(waiter.as_ref());
+        self.unsent.set(waiter.slot().take());
     }
 }
 
-impl<T> Drop for Sending<'_, T> {
+struct Receiving<'a, T>(&'a Channel<T>);
+
+impl<T> Operation for Receiving<'_, T> {
+    type Slot = Option<T>;
+    type Output = Result<T, RecvError>;
+
     #[inline]
-    fn drop(&mut self) {
-        // SAFETY: pinned since it was first polled, and not moved in here.
-        self.channel.give_up_send(unsafe { Pin::new_unchecked(&self.waiter) });
+    fn poll(&self, waiter: Pin<&mut Waiter<Option<T>>>, context: &Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_recv(waiter, context)
     }
-}
 
-struct Receiving<'a, T> {
-    channel: &'a Channel<T>,
-    waiter: Waiter<Option<T>>,
-}
-
-impl<T> Receiving<'_, T> {
     #[inline]
-    fn poll(self: Pin<&mut Self>, context: &Context<'_>) -> Poll<Result<T, RecvError>> {
-        // SAFETY: as in `Sending::poll`.
-        let this = unsafe { self.get_unchecked_mut() };
-        // SAFETY: as above.
-        this.channel.poll_recv(unsafe { Pin::new_unchecked(&mut this.waiter) }, context)
-    }
-}
-
-impl<T> Drop for Receiving<'_, T> {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: pinned since it was first polled, and not moved in here.
-        self.channel.give_up_recv(unsafe { Pin::new_unchecked(&mut self.waiter) });
+    fn give_up(&self, waiter: Pin<&mut Waiter<Option<T>>>) {
+        self.0.give_up_recv(waiter);
     }
 }
 
@@ -329,6 +138,9 @@ impl<T> Sender<T> {
     /// # Errors
     /// With the message, if the channel is closed.
     ///
+    /// # Cancellation
+    /// A green thread that is cancelled while it waits has not sent; the message is dropped.
+    ///
     /// # Panics
     /// In a callback under a bare C call, if it would have to wait.
     #[inline(never)]
@@ -339,8 +151,66 @@ impl<T> Sender<T> {
             Err(TrySendError::Closed(message)) => return Err(SendError(message)),
             Err(TrySendError::Full(message)) => message,
         };
-        let mut sending = pin!(Sending { channel: &self.channel, waiter: Waiter::new(Some(message)) });
-        wait(What::Room, |context| sending.as_mut().poll(context))
+        wait_for(What::Room, Sending(&self.channel), Some(message))
+    }
+
+    /// Sends `message` if there is room before `timeout` has passed.
+    ///
+    /// # Blocking
+    /// As [`send`](Self::send), and no longer than `timeout`; one that is more than the clock can count is none.
+    ///
+    /// # Errors
+    /// With the message, if the time has passed, or the channel is closed.
+    ///
+    /// # Panics
+    /// As [`send`](Self::send).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenbridge_runtime::sync::channel::{self, SendTimeoutError};
+    /// use std::time::Duration;
+    ///
+    /// let (sender, receiver) = channel::bounded(1);
+    /// assert_eq!(sender.send_timeout("first", Duration::from_millis(1)), Ok(()));
+    /// assert_eq!(sender.send_timeout("second", Duration::from_millis(1)), Err(SendTimeoutError::Timeout("second")));
+    /// # drop(receiver);
+    /// ```
+    #[inline(never)]
+    #[track_caller]
+    pub fn send_timeout(&self, message: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
+        self.send_until(message, clock::now().checked_add(timeout))
+    }
+
+    /// Sends `message` if there is room before `deadline`.
+    ///
+    /// # Blocking
+    /// As [`send`](Self::send), and not after `deadline`.
+    ///
+    /// # Errors
+    /// With the message, if the deadline has passed, or the channel is closed.
+    ///
+    /// # Panics
+    /// As [`send`](Self::send).
+    #[inline(never)]
+    #[track_caller]
+    pub fn send_deadline(&self, message: T, deadline: Instant) -> Result<(), SendTimeoutError<T>> {
+        self.send_until(message, Some(deadline))
+    }
+
+    #[track_caller]
+    fn send_until(&self, message: T, deadline: Option<Instant>) -> Result<(), SendTimeoutError<T>> {
+        let message = match self.channel.try_send(message) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Closed(message)) => return Err(SendTimeoutError::Closed(message)),
+            Err(TrySendError::Full(message)) => message,
+        };
+        let unsent = Cell::new(None);
+        let sending = SendingUntil { channel: &self.channel, unsent: &unsent };
+        match wait_for_until(What::Room, deadline, sending, Some(message)) {
+            Some(sent) => sent.map_err(|SendError(message)| SendTimeoutError::Closed(message)),
+            // Without its message it has been sent at the last moment.
+            None => unsent.take().map_or(Ok(()), |message| Err(SendTimeoutError::Timeout(message))),
+        }
     }
 
     /// Sends `message` if that needs no wait.
@@ -357,7 +227,7 @@ impl<T> Sender<T> {
     /// # Cancellation
     /// A future that is dropped before it is done has not sent, and drops the message.
     pub fn send_async(&self, message: T) -> SendFuture<'_, T> {
-        SendFuture(Sending { channel: &self.channel, waiter: Waiter::new(Some(message)) })
+        SendFuture(Waiting::new(Sending(&self.channel), Some(message)))
     }
 
     /// Closes the channel. False: it was closed already.
@@ -380,13 +250,66 @@ impl<T> Receiver<T> {
     /// # Errors
     /// If the channel is closed and empty.
     ///
+    /// # Cancellation
+    /// A green thread that is cancelled while it waits has taken nothing.
+    ///
     /// # Panics
     /// In a callback under a bare C call, if it would have to wait.
     #[inline(never)]
     #[track_caller]
     pub fn recv(&self) -> Result<T, RecvError> {
-        let mut receiving = pin!(Receiving { channel: &self.channel, waiter: Waiter::new(None) });
-        wait(What::Message, |context| receiving.as_mut().poll(context))
+        wait_for(What::Message, Receiving(&self.channel), None)
+    }
+
+    /// Receives a message if one comes before `timeout` has passed.
+    ///
+    /// # Blocking
+    /// As [`recv`](Self::recv), and no longer than `timeout`; one that is more than the clock can count is none.
+    ///
+    /// # Errors
+    /// If the time has passed, or the channel is closed and empty. Then nothing has been taken.
+    ///
+    /// # Panics
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenbridge_runtime::sync::channel::{self, RecvTimeoutError};
+    /// use std::time::Duration;
+    ///
+    /// let (sender, receiver) = channel::bounded::<i32>(1);
+    /// assert_eq!(receiver.recv_timeout(Duration::from_millis(1)), Err(RecvTimeoutError::Timeout));
+    /// drop(sender);
+    /// assert_eq!(receiver.recv_timeout(Duration::from_secs(3600)), Err(RecvTimeoutError::Closed));
+    /// ```
+    #[inline(never)]
+    #[track_caller]
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
+        self.recv_until(clock::now().checked_add(timeout))
+    }
+
+    /// Receives a message if one comes before `deadline`.
+    ///
+    /// # Blocking
+    /// As [`recv`](Self::recv), and not after `deadline`.
+    ///
+    /// # Errors
+    /// If the deadline has passed, or the channel is closed and empty. Then nothing has been taken.
+    ///
+    /// # Panics
+    /// As [`recv`](Self::recv).
+    #[inline(never)]
+    #[track_caller]
+    pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
+        self.recv_until(Some(deadline))
+    }
+
+    #[track_caller]
+    fn recv_until(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
+        match wait_for_until(What::Message, deadline, Receiving(&self.channel), None) {
+            Some(received) => received.map_err(|RecvError| RecvTimeoutError::Closed),
+            None => Err(RecvTimeoutError::Timeout),
+        }
     }
 
     /// Receives a message if there is one.
@@ -403,12 +326,27 @@ impl<T> Receiver<T> {
     /// # Cancellation
     /// A future that is dropped before it is done has taken nothing.
     pub fn recv_async(&self) -> RecvFuture<'_, T> {
-        RecvFuture(Receiving { channel: &self.channel, waiter: Waiter::new(None) })
+        RecvFuture(Waiting::new(Receiving(&self.channel), None))
     }
 
     /// Closes the channel. False: it was closed already. What is in it can still be received.
     pub fn close(&self) -> bool {
         self.channel.close()
+    }
+
+    /// The messages as a [`Stream`](futures_core::Stream) that ends when the channel is closed and empty.
+    ///
+    /// # Cancellation
+    /// It may be dropped at any time; what it had been handed goes to another receiver.
+    #[cfg(feature = "stream")]
+    pub fn stream(&self) -> RecvStream<'_, T> {
+        RecvStream::new(self)
+    }
+
+    /// The same, with the receiver in it.
+    #[cfg(feature = "stream")]
+    pub fn into_stream(self) -> IntoStream<T> {
+        IntoStream::new(self)
     }
 
     /// Receives until the channel is closed and empty.
@@ -424,7 +362,7 @@ impl<T> Receiver<T> {
 
 /// What both sides can ask.
 macro_rules! both_sides {
-    ($($side:ident counts $count:ident),*) => { $(
+    ($($side:ident adds by $add:ident releases by $release:ident),*) => { $(
         impl<T> $side<T> {
             /// Whether the channel is closed.
             pub fn is_closed(&self) -> bool {
@@ -441,6 +379,16 @@ macro_rules! both_sides {
                 self.len() == 0
             }
 
+            /// Whether a send would have to wait, as no receiver does. One with room for 0 is always full, an unbounded one never.
+            pub fn is_full(&self) -> bool {
+                self.channel.capacity.is_some_and(|capacity| self.len() >= capacity)
+            }
+
+            /// Whether both are handles of one channel.
+            pub fn same_channel(&self, other: &Self) -> bool {
+                Arc::ptr_eq(&self.channel, &other.channel)
+            }
+
             /// For how many messages it has room in all; None if it is unbounded.
             pub fn capacity(&self) -> Option<usize> {
                 self.channel.capacity
@@ -449,17 +397,14 @@ macro_rules! both_sides {
 
         impl<T> Clone for $side<T> {
             fn clone(&self) -> Self {
-                self.channel.$count.fetch_add(1, Ordering::Relaxed);
+                self.channel.$add();
                 Self { channel: Arc::clone(&self.channel) }
             }
         }
 
         impl<T> Drop for $side<T> {
             fn drop(&mut self) {
-                // The last handle of a side closes; the lock orders what came before.
-                if self.channel.$count.fetch_sub(1, Ordering::AcqRel) == 1 {
-                    self.channel.close();
-                }
+                self.channel.$release();
             }
         }
 
@@ -475,11 +420,14 @@ macro_rules! both_sides {
         }
     )* };
 }
-both_sides!(Sender counts senders, Receiver counts receivers);
+both_sides!(
+    Sender adds by add_sender releases by release_sender,
+    Receiver adds by add_receiver releases by release_receiver
+);
 
 /// Made by [`Sender::send_async`].
 #[must_use = "a future does nothing until it is polled"]
-pub struct SendFuture<'a, T>(Sending<'a, T>);
+pub struct SendFuture<'a, T>(Waiting<Sending<'a, T>>);
 
 impl<T> Future for SendFuture<'_, T> {
     type Output = Result<(), SendError<T>>;
@@ -493,7 +441,7 @@ impl<T> Future for SendFuture<'_, T> {
 
 /// Made by [`Receiver::recv_async`].
 #[must_use = "a future does nothing until it is polled"]
-pub struct RecvFuture<'a, T>(Receiving<'a, T>);
+pub struct RecvFuture<'a, T>(Waiting<Receiving<'a, T>>);
 
 impl<T> Future for RecvFuture<'_, T> {
     type Output = Result<T, RecvError>;
@@ -507,12 +455,12 @@ impl<T> Future for RecvFuture<'_, T> {
 
 impl<T> fmt::Debug for SendFuture<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SendFuture").field(&self.0.waiter).finish()
+        f.debug_tuple("SendFuture").field(&self.0).finish()
     }
 }
 
 impl<T> fmt::Debug for RecvFuture<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RecvFuture").field(&self.0.waiter).finish()
+        f.debug_tuple("RecvFuture").field(&self.0).finish()
     }
 }

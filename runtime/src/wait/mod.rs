@@ -8,9 +8,11 @@
 
 pub(crate) mod block_on;
 pub(crate) mod cancel;
+pub(crate) mod commit;
 pub(crate) mod operation;
 pub(crate) mod park;
 pub(crate) mod queue;
+pub(crate) mod select;
 
 use crate::driver::clock;
 use crate::driver::timers::Timer;
@@ -29,6 +31,8 @@ pub(crate) enum What {
     Message,
     /// Room in a channel, or a receiver.
     Room,
+    /// The receivers of a channel to go.
+    Close,
     /// The end of a green thread.
     Join,
     /// The ends of the green threads of a scope.
@@ -68,6 +72,7 @@ impl fmt::Display for What {
         f.write_str(match self {
             What::Message => "a message",
             What::Room => "room in a channel",
+            What::Close => "the receivers of a channel to go",
             What::Join => "the end of another green thread",
             What::Scope => "the end of the green threads of its scope",
             What::Permit => "unpark",

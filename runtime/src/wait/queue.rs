@@ -19,28 +19,38 @@
 //! | [`WaitQueue::enqueue_first`] | the waiter, served with nothing, likewise | served, queued | Relaxed |
 //! | [`WaitQueue::serve`] | who made the condition true for one waiter | queued, served | Release, its last touch |
 //! | [`WaitQueue::give_up`] | the waiter, when it no longer wants to wait: its future is dropped | queued, idle | Relaxed |
-//! | [`Waiter::is_served`] | the waiter, *without* the lock | reads | Acquire, pairs with `serve` |
+//! | [`WaitQueue::claim`] | who would serve a waiter of a select that is lost to it: see below | queued, idle | Release, its last touch |
+//! | [`Waiter::is_served`], [`Waiter::is_queued`] | the waiter, *without* the lock | reads | Acquire, pairs with `serve` and `claim` |
 //!
 //! Serving may fill the waiter's *slot*: a value to receive, or take one from it: a value sent. So a channel hands a value over
 //! directly, and the receiver need not lock again.
 //!
+//! # Waiters of a select
+//! One who waits in several queues for the first of several things has a waiter in each, with a pointer to its [commit word](super::commit).
+//! Such a waiter is served only by who wins that word; otherwise it is *lost*, taken out of the queue, and the next one is served. So a
+//! queue that is not empty may yet serve nobody: who decides by it whether to hand something over asks [`WaitQueue::claim`] first.
+//!
 //! # Property
 //! 1. A waiter that enqueues is served if the condition is made true for it later: no wake-up is lost.
 //! 2. A waiter is served, or gives up, never both; a value handed to its slot is taken from there or was never handed over.
-//! 3. The waiter's memory is not touched after `is_served` has said true, or after `give_up`.
+//! 3. The waiter's memory, and the commit word, are not touched after `is_served` has said true, `is_queued` false, or after `give_up`.
 //!
 //! # Proof
 //! Conditions, enqueueing, serving and giving up are all under one lock, so they have one order; that is (1), as long as nobody
 //! looks and enqueues in two critical sections, and (2), as long as a waiter that gives up asks `give_up` what happened. Only
-//! `is_served` looks without the lock. It reads `state`, which `serve` stores last, with Release, when it has done with the slot, the
-//! links and the waker (moved out before): that is (3). The waker is called after the lock is released, and is owned by the caller.
+//! `is_served` and `is_queued` look without the lock. They read `state`, which `serve` and `claim` store last, with Release, when they have done
+//! with the slot, the links, the word and the waker (moved out before): that is (3). The waker is called after the lock is released, and is
+//! owned by the caller. A waiter that `claim` takes out is owed nothing: its select has been served elsewhere, or has aborted, and looks
+//! again after it has given up here, under this lock.
 //!
 //! # What it must never do
 //! Call or drop a waker, or drop a value of the user's: that would run foreign code under the lock. (A waker is cloned under it, by the
 //! caller of `enqueue`: a `clone` that used the object it waits for would be caught by no executor either.)
 //!
-//! Model: `tests/models/tests/queue.rs`; its mutants: `tests/models/mutants/queue.rs`.
+//! Models: `tests/models/tests/queue.rs` and, for selects, `tests/models/tests/select.rs`; their mutants: `tests/models/mutants/queue.rs` and
+//! `tests/models/mutants/select.rs`.
 
+use super::commit::Commit;
 use crate::primitive::{AtomicU8, Ordering, UnsafeCell};
 use core::fmt;
 use core::marker::PhantomPinned;
@@ -66,12 +76,15 @@ pub(crate) struct Waiter<S> {
 struct Inner<S> {
     slot: S,
     waker: Option<Waker>,
+    /// For a waiter of a select. Set while it is not queued.
+    commit: Option<NonNull<Commit>>,
     before: Option<NonNull<Waiter<S>>>,
     after: Option<NonNull<Waiter<S>>>,
 }
 
 // SAFETY: a waiter is reached from other threads only through a queue, whose lock orders all access to `inner`; what travels
-// through the slot travels between threads, hence the bound.
+// through the slot travels between threads, hence the bound. The commit word is an atomic, and outlives the queueing (duty 4 of
+// `enqueue_of_select`).
 unsafe impl<S: Send> Send for Waiter<S> {}
 // SAFETY: as above; without a lock only `state` is read, an atomic.
 unsafe impl<S: Send> Sync for Waiter<S> {}
@@ -81,7 +94,7 @@ impl<S> Waiter<S> {
     pub(crate) const fn new(slot: S) -> Self {
         Self {
             state: AtomicU8::new(IDLE),
-            inner: UnsafeCell::new(Inner { slot, waker: None, before: None, after: None }),
+            inner: UnsafeCell::new(Inner { slot, waker: None, commit: None, before: None, after: None }),
             _pinned: PhantomPinned,
         }
     }
@@ -105,6 +118,11 @@ impl<S> Waiter<S> {
         // SAFETY: the waiter is not moved, only its slot is lent, which is not structurally pinned. The exclusive borrow and the
         // state (not queued, read with Acquire) leave no other access to `inner`.
         unsafe { self.get_unchecked_mut().inner.with_mut(|inner| &mut (*inner).slot) }
+    }
+
+    /// Its name in the commit word of its select.
+    pub(crate) fn address(&self) -> usize {
+        core::ptr::from_ref(self).addr()
     }
 
     /// Makes a served waiter ready to be queued again.
@@ -140,7 +158,7 @@ fn abort_on_queued_drop() {
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GaveUp {
-    /// It was still queued: nothing was handed over.
+    /// It was still queued, or lost its select's commit: nothing was handed over.
     InTime,
     /// It has been served: what is in the slot counts.
     Served,
@@ -161,10 +179,55 @@ impl<S> WaitQueue<S> {
         Self { head: None, tail: None }
     }
 
-    /// Whether nobody waits.
+    /// Whether nobody is queued.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.head.is_none()
+    }
+
+    /// Whether somebody waits who can be served. If so, the caller serves in the same critical section: a select may have been won for it.
+    #[inline]
+    pub(crate) fn claim(&mut self) -> bool {
+        let Some(first) = self.head else { return false };
+        // SAFETY: a queued waiter is alive, and its `inner` is the lock holder's (duties 2 and 3 of `enqueue`).
+        let commit = unsafe { first.as_ref() }.inner.with(|inner| unsafe { (*inner).commit });
+        commit.is_none() || self.claim_beyond_selects()
+    }
+
+    /// The same when the first waiter is of a select: takes out those that are lost.
+    #[cold]
+    fn claim_beyond_selects(&mut self) -> bool {
+        while let Some(first) = self.head {
+            // SAFETY: as in `claim`.
+            let waiter = unsafe { first.as_ref() };
+            // SAFETY: as in `claim`.
+            let Some(commit) = waiter.inner.with(|inner| unsafe { (*inner).commit }) else { return true };
+            // SAFETY: the word is alive while the waiter is queued (duty 4 of `enqueue_of_select`).
+            if unsafe { commit.as_ref() }.choose(waiter.address()) {
+                return true;
+            }
+            self.unlink(waiter);
+            // The last touch: from here on the waiter and its word may be gone.
+            waiter.state.store(IDLE, Ordering::Release);
+        }
+        false
+    }
+
+    /// Whether somebody waits who might be served, other than the select of `own`: a moment's truth, for a select that is being queued.
+    pub(crate) fn may_serve(&self, own: &Commit) -> bool {
+        let mut next = self.head;
+        while let Some(node) = next {
+            // SAFETY: as in `claim`.
+            let (commit, after) =
+                unsafe { node.as_ref() }.inner.with(|inner| unsafe { ((*inner).commit, (*inner).after) });
+            // SAFETY: as in `claim_beyond_selects`.
+            let Some(commit) = commit.map(|commit| unsafe { commit.as_ref() }) else { return true };
+            if !core::ptr::eq(commit, own) && commit.is_open() {
+                return true;
+            }
+            next = after;
+        }
+        false
     }
 
     /// Puts `waiter` at the end. In the same critical section the caller has found that it must wait. Returns the waker of an
@@ -191,6 +254,23 @@ impl<S> WaitQueue<S> {
         self.tail = Some(node);
         waiter.state.store(QUEUED, Ordering::Relaxed);
         old
+    }
+
+    /// The same for a waiter of the select that `commit` belongs to.
+    ///
+    /// # Safety
+    /// Duties 1 to 3 of [`enqueue`](Self::enqueue), and
+    /// 4. the word stays where it is until the waiter is served, has given up, or is seen not to be queued.
+    pub(crate) unsafe fn enqueue_of_select(
+        &mut self,
+        waiter: Pin<&Waiter<S>>,
+        waker: Waker,
+        commit: &Commit,
+    ) -> Option<Waker> {
+        // SAFETY: not queued (1), so `inner` is the caller's.
+        waiter.inner.with_mut(|inner| unsafe { (*inner).commit = Some(NonNull::from(commit)) });
+        // SAFETY: 1, 2, 3: as the caller's.
+        unsafe { self.enqueue(waiter, waker) }
     }
 
     /// Puts `waiter` at the front: one that was served, and comes back with nothing. Otherwise as [`enqueue`](Self::enqueue).
@@ -226,8 +306,12 @@ impl<S> WaitQueue<S> {
     }
 
     /// Serves the first waiter: lends its slot to `hand_over`, takes it out of the queue, and returns its waker, which the caller
-    /// wakes once it has released the lock. None if nobody waits.
+    /// wakes once it has released the lock. None if nobody waits who can be served: what `hand_over` has captured is dropped then, so
+    /// who hands over more than a flag asks [`claim`](Self::claim) first.
     pub(crate) fn serve<R>(&mut self, hand_over: impl FnOnce(&mut S) -> R) -> Option<(R, Waker)> {
+        if !self.claim() {
+            return None;
+        }
         let first = self.head?;
         // SAFETY: a queued waiter is alive, and its `inner` is the lock holder's (duties 2 and 3 of `enqueue`).
         let waiter = unsafe { first.as_ref() };
@@ -242,11 +326,14 @@ impl<S> WaitQueue<S> {
 
     /// The waiter stops waiting, unless it has been served.
     pub(crate) fn give_up(&mut self, waiter: Pin<&Waiter<S>>) -> GaveUp {
-        if !waiter.is_queued() {
+        if waiter.is_served() {
             return GaveUp::Served;
         }
-        self.unlink(waiter.get_ref());
-        waiter.state.store(IDLE, Ordering::Relaxed);
+        // A waiter of a select may have been taken out already.
+        if waiter.is_queued() {
+            self.unlink(waiter.get_ref());
+            waiter.state.store(IDLE, Ordering::Relaxed);
+        }
         GaveUp::InTime
     }
 

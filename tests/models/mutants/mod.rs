@@ -4,6 +4,7 @@
 //! Read by the build script alone. A model that passes with a mutant in place proves nothing about what the mutant
 //! breaks.
 
+pub(crate) mod channel;
 pub(crate) mod front;
 pub(crate) mod gate;
 pub(crate) mod idle;
@@ -11,6 +12,7 @@ pub(crate) mod inbox;
 pub(crate) mod keeper;
 pub(crate) mod mutex;
 pub(crate) mod queue;
+pub(crate) mod select;
 pub(crate) mod state;
 pub(crate) mod status;
 

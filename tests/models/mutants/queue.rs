@@ -26,7 +26,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "gives_up_without_a_look",
         wrong: "a waiter that has been served gives up all the same: the value in its slot is lost",
-        text: "if !waiter.is_queued() {",
+        text: "if waiter.is_served() {",
         becomes: "if false {",
         model: "value_is_received_or_left",
         panics_with: "gave up, and was served",

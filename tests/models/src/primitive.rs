@@ -13,7 +13,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("loom's locks are never poisoned")
 }
 
-/// Locks `mutex`: loom does not spin.
+/// The same: there is no time to spin.
 #[track_caller]
 pub fn lock_briefly<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     lock(mutex)

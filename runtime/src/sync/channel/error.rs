@@ -29,6 +29,24 @@ pub enum TryRecvError {
     Closed,
 }
 
+/// The message was not sent in time; it comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SendTimeoutError<T> {
+    /// The time has passed, and there was no room.
+    Timeout(T),
+    /// The channel is closed.
+    Closed(T),
+}
+
+/// No message was received in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecvTimeoutError {
+    /// The time has passed, and there was none.
+    Timeout,
+    /// There is none, and none will come: the channel is closed.
+    Closed,
+}
+
 impl<T> SendError<T> {
     /// The message.
     pub fn into_inner(self) -> T {
@@ -45,6 +63,15 @@ impl<T> TrySendError<T> {
     }
 }
 
+impl<T> SendTimeoutError<T> {
+    /// The message.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Timeout(message) | Self::Closed(message) => message,
+        }
+    }
+}
+
 impl<T> fmt::Debug for SendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SendError(..)")
@@ -55,6 +82,15 @@ impl<T> fmt::Debug for TrySendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Full(_) => "Full(..)",
+            Self::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
+impl<T> fmt::Debug for SendTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout(_) => "Timeout(..)",
             Self::Closed(_) => "Closed(..)",
         })
     }
@@ -75,6 +111,15 @@ impl<T> fmt::Display for TrySendError<T> {
     }
 }
 
+impl<T> fmt::Display for SendTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout(_) => "the channel was full for too long",
+            Self::Closed(_) => "sending into a closed channel",
+        })
+    }
+}
+
 impl fmt::Display for RecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("receiving from a channel that is closed and empty")
@@ -90,7 +135,18 @@ impl fmt::Display for TryRecvError {
     }
 }
 
+impl fmt::Display for RecvTimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout => "the channel was empty for too long",
+            Self::Closed => "receiving from a channel that is closed and empty",
+        })
+    }
+}
+
 impl<T> Error for SendError<T> {}
 impl<T> Error for TrySendError<T> {}
 impl Error for RecvError {}
 impl Error for TryRecvError {}
+impl<T> Error for SendTimeoutError<T> {}
+impl Error for RecvTimeoutError {}
