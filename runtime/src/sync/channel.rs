@@ -31,12 +31,14 @@
 
 pub(crate) mod branch;
 mod error;
+mod future;
 mod iter;
 mod shared;
 #[cfg(feature = "stream")]
 mod stream;
 
 pub use error::{RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError};
+pub use future::{RecvFuture, SendFuture};
 pub use iter::{IntoIter, Iter, TryIter};
 pub(super) use shared::wake_all;
 #[cfg(feature = "stream")]
@@ -44,12 +46,10 @@ pub use stream::{IntoStream, RecvStream};
 
 use crate::driver::clock;
 use crate::wait::What;
-use crate::wait::operation::{Operation, Waiting, wait_for, wait_for_until};
-use crate::wait::queue::Waiter;
+use crate::wait::operation::{Waiting, wait_for, wait_for_until};
 use core::cell::Cell;
 use core::fmt;
-use core::pin::Pin;
-use core::task::{Context, Poll};
+use future::{Receiving, Sending, SendingUntil};
 use shared::Channel;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -67,61 +67,6 @@ pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
 fn make<T>(capacity: Option<usize>) -> (Sender<T>, Receiver<T>) {
     let channel = Arc::new(Channel::new(capacity));
     (Sender { channel: Arc::clone(&channel) }, Receiver { channel })
-}
-
-/// Sends the message in the slot. Given up, it leaves there what it has not sent.
-struct Sending<'a, T>(&'a Channel<T>);
-
-impl<T> Operation for Sending<'_, T> {
-    type Slot = Option<T>;
-    type Output = Result<(), SendError<T>>;
-
-    #[inline]
-    fn poll(&self, waiter: Pin<&mut Waiter<Option<T>>>, context: &Context<'_>) -> Poll<Self::Output> {
-        self.0.poll_send(waiter, context)
-    }
-
-    #[inline]
-    fn give_up(&self, waiter: Pin<&mut Waiter<Option<T>>>) {
-        self.0.give_up_send(waiter.as_ref());
-    }
-}
-
-/// The same for one who wants the message back.
-struct SendingUntil<'a, T> {
-    channel: &'a Channel<T>,
-    unsent: &'a Cell<Option<T>>,
-}
-
-impl<T> Operation for SendingUntil<'_, T> {
-    type Slot = Option<T>;
-    type Output = Result<(), SendError<T>>;
-
-    fn poll(&self, waiter: Pin<&mut Waiter<Option<T>>>, context: &Context<'_>) -> Poll<Self::Output> {
-        self.channel.poll_send(waiter, context)
-    }
-
-    fn give_up(&self, waiter: Pin<&mut Waiter<Option<T>>>) {
-        self.channel.give_up_send(waiter.as_ref());
-        self.unsent.set(waiter.slot().take());
-    }
-}
-
-struct Receiving<'a, T>(&'a Channel<T>);
-
-impl<T> Operation for Receiving<'_, T> {
-    type Slot = Option<T>;
-    type Output = Result<T, RecvError>;
-
-    #[inline]
-    fn poll(&self, waiter: Pin<&mut Waiter<Option<T>>>, context: &Context<'_>) -> Poll<Self::Output> {
-        self.0.poll_recv(waiter, context)
-    }
-
-    #[inline]
-    fn give_up(&self, waiter: Pin<&mut Waiter<Option<T>>>) {
-        self.0.give_up_recv(waiter);
-    }
 }
 
 /// The sending side. Clones send to the same channel.
@@ -424,43 +369,3 @@ both_sides!(
     Sender adds by add_sender releases by release_sender,
     Receiver adds by add_receiver releases by release_receiver
 );
-
-/// Made by [`Sender::send_async`].
-#[must_use = "a future does nothing until it is polled"]
-pub struct SendFuture<'a, T>(Waiting<Sending<'a, T>>);
-
-impl<T> Future for SendFuture<'_, T> {
-    type Output = Result<(), SendError<T>>;
-
-    #[inline(never)]
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: the one field is structurally pinned.
-        unsafe { self.map_unchecked_mut(|future| &mut future.0) }.poll(context)
-    }
-}
-
-/// Made by [`Receiver::recv_async`].
-#[must_use = "a future does nothing until it is polled"]
-pub struct RecvFuture<'a, T>(Waiting<Receiving<'a, T>>);
-
-impl<T> Future for RecvFuture<'_, T> {
-    type Output = Result<T, RecvError>;
-
-    #[inline(never)]
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: the one field is structurally pinned.
-        unsafe { self.map_unchecked_mut(|future| &mut future.0) }.poll(context)
-    }
-}
-
-impl<T> fmt::Debug for SendFuture<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SendFuture").field(&self.0).finish()
-    }
-}
-
-impl<T> fmt::Debug for RecvFuture<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RecvFuture").field(&self.0).finish()
-    }
-}

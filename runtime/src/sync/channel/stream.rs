@@ -1,7 +1,8 @@
 //! A receiver as a `Stream`.
 
+use super::future::Receiving;
 use super::shared::Channel;
-use super::{Receiver, Receiving, RecvError};
+use super::{Receiver, RecvError};
 use crate::wait::operation::{Operation, Waiting};
 use crate::wait::queue::Waiter;
 use core::fmt;
