@@ -22,6 +22,7 @@ const PROTOCOLS: &[(&str, &str, &[Mutant])] = &[
     ("inbox", "runtime/src/scheduler/inbox.rs", mutants::inbox::MUTANTS),
     ("idle", "runtime/src/scheduler/idle.rs", mutants::idle::MUTANTS),
     ("queue", "runtime/src/wait/queue.rs", mutants::queue::MUTANTS),
+    ("semaphore", "runtime/src/sync/permits.rs", mutants::semaphore::MUTANTS),
 ];
 
 fn main() {
@@ -39,6 +40,9 @@ fn main() {
         fs::create_dir_all(&folder).expect("OUT_DIR can be written");
 
         let copy = write_copy(&folder, "shipped", &text);
+        // For a protocol that is built on this one: its tests include it where the shipped file looks for it.
+        let module = copy.replace("mod protocol;", &format!("pub(crate) mod {protocol};"));
+        fs::write(folder.join("module.rs"), module).expect("OUT_DIR can be written");
         let mut tests = format!("mod shipped {{\n{copy}models! {{ #[test] protocol }}\n}}\n");
         for mutant in mutants {
             let Mutant { name, model, panics_with, .. } = mutant;

@@ -8,6 +8,7 @@ pub(crate) mod gate;
 pub(crate) mod idle;
 pub(crate) mod inbox;
 pub(crate) mod queue;
+pub(crate) mod semaphore;
 pub(crate) mod state;
 pub(crate) mod status;
 

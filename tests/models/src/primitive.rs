@@ -13,6 +13,12 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("loom's locks are never poisoned")
 }
 
+/// The same: a model does not spin.
+#[track_caller]
+pub fn lock_briefly<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock(mutex)
+}
+
 /// Waits on `condvar`.
 #[track_caller]
 pub fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
