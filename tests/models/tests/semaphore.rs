@@ -199,12 +199,14 @@ macro_rules! models {
                     program.guarded.set(7);
                     program.permits.release(1);
                 });
-                let gives_up = program.spawn(|program| program.acquire_or_give_up(2));
-                if program.permits.try_acquire(1) == Attempt::Taken {
-                    assert_eq!(program.guarded.get(), 7);
-                }
-                assert!(!gives_up.join().unwrap());
+                let takes = program.spawn(|program| {
+                    if program.permits.try_acquire(1) == Attempt::Taken {
+                        assert_eq!(program.guarded.get(), 7);
+                    }
+                });
+                assert!(!program.acquire_or_give_up(2));
                 releases.join().unwrap();
+                takes.join().unwrap();
             });
         }
 
