@@ -185,7 +185,14 @@ fn members_are_cut_short() {
             let fickle: Vec<_> = (0..4)
                 .map(|n| {
                     let (barrier, token) = (Arc::clone(&barrier), token.clone());
-                    spawn(move || if n % 2 == 0 { token.run(|| barrier.wait()).is_ok() } else { barrier.wait(); true })
+                    spawn(move || {
+                        if n % 2 == 0 {
+                            token.run(|| barrier.wait()).is_ok()
+                        } else {
+                            barrier.wait();
+                            true
+                        }
+                    })
                 })
                 .collect();
             yield_now();
@@ -197,7 +204,8 @@ fn members_are_cut_short() {
             assert_eq!(format!("{barrier:?}"), "Barrier { size: 5, arrived: 0 }");
         }
         // It still works.
-        let members: Vec<_> = (0..5).map(|_| Arc::clone(&barrier)).map(|barrier| spawn(move || barrier.wait())).collect();
+        let members: Vec<_> =
+            (0..5).map(|_| Arc::clone(&barrier)).map(|barrier| spawn(move || barrier.wait())).collect();
         let led = members.into_iter().map(|member| member.join().expect("no panic").is_leader());
         assert_eq!(led.filter(|led| *led).count(), 1);
     });

@@ -159,10 +159,10 @@ fn neither_readers_nor_writers_are_overtaken() {
     let reading: Vec<_> = readers
         .iter_mut()
         .filter_map(|reader| match poll_once(reader.as_mut()) {
-        Poll::Ready(guard) => Some(guard),
-        Poll::Pending => None,
-    })
-    .collect();
+            Poll::Ready(guard) => Some(guard),
+            Poll::Pending => None,
+        })
+        .collect();
     assert_eq!(reading.len(), 3, "they are let in together, before the last writer");
     assert!(poll_once(last.as_mut()).is_pending());
     drop(reading);
