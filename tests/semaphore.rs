@@ -306,7 +306,11 @@ fn acquiring_is_cut_short() {
                                 }
                             }
                         };
-                        if n % 2 == 0 { token.run(acquire_some).ok() } else { Some(acquire_some()) }
+                        if n % 2 == 0 {
+                            drop(token.run(acquire_some));
+                        } else {
+                            acquire_some();
+                        }
                     })
                 })
                 .collect();

@@ -94,7 +94,10 @@ impl Once {
     #[track_caller]
     pub fn call_once(&self, f: impl FnOnce()) {
         if !self.is_completed() {
-            let Ok(()) = self.try_call(|| Ok::<(), Infallible>(f()));
+            let Ok(()) = self.try_call(|| {
+                f();
+                Ok::<(), Infallible>(())
+            });
         }
     }
 
@@ -106,7 +109,11 @@ impl Once {
     /// # Cancellation
     /// Dropped, it drops the future that it runs, and the next one has its turn.
     pub async fn call_once_async<F: Future<Output = ()>>(&self, f: impl FnOnce() -> F) {
-        let Ok(()) = self.try_call_async(|| async { Ok::<(), Infallible>(f().await) }).await;
+        let call = || async {
+            f().await;
+            Ok::<(), Infallible>(())
+        };
+        let Ok(()) = self.try_call_async(call).await;
     }
 
     /// Waits until a function has been run.

@@ -57,7 +57,7 @@ const CLOSED: usize = 2;
 /// One permit.
 const ONE: usize = 4;
 
-const _: () = assert!(WAITED_FOR & CLOSED == 0 && (WAITED_FOR | CLOSED) < ONE);
+const _: () = assert!(WAITED_FOR & CLOSED == 0 && ONE - 1 == WAITED_FOR | CLOSED);
 
 /// The word at one moment.
 #[derive(Clone, Copy)]
@@ -271,7 +271,7 @@ impl Permits {
             wakers.extend(queue.serve(|request| request.answer = Answer::Permits));
         }
         let waited_for = if queue.is_empty() { 0 } else { WAITED_FOR };
-        self.word.store(free * ONE | waited_for, Ordering::Release);
+        self.word.store((free * ONE) | waited_for, Ordering::Release);
         wakers
     }
 

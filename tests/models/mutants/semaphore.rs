@@ -32,8 +32,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "serve_does_not_release",
         wrong: "what is left in the word when the queue is empty comes without what was done before",
-        text: "self.word.store(free * ONE | waited_for, Ordering::Release);",
-        becomes: "self.word.store(free * ONE | waited_for, Ordering::Relaxed);",
+        text: "self.word.store((free * ONE) | waited_for, Ordering::Release);",
+        becomes: "self.word.store((free * ONE) | waited_for, Ordering::Relaxed);",
         model: "permit_left_by_one_that_gave_up_comes_with_what_was_written",
         panics_with: DATA_RACE,
     },
