@@ -12,6 +12,7 @@ use greenbridge::{spawn, yield_now};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 use support::{Place, Running, child_on_processors, in_callback, poll_once, run, spawn_future, start, yield_until};
 
@@ -78,6 +79,24 @@ fn enabling_lines_up() {
     assert!(!is_notified(other.as_mut()));
     assert!(enabled.as_mut().enable());
     assert!(is_notified(enabled.as_mut()));
+}
+
+#[test]
+fn enabling_one_that_was_polled_leaves_its_waker() {
+    struct Count(AtomicUsize);
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+    let notify = Notify::new();
+    let mut notified = pin!(notify.notified());
+    let count = Arc::new(Count(AtomicUsize::new(0)));
+    assert!(notified.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&count)))).is_pending());
+    assert!(!notified.as_mut().enable());
+    notify.notify_one();
+    assert_eq!(count.0.load(Ordering::Acquire), 1);
+    assert!(is_notified(notified));
 }
 
 #[test]

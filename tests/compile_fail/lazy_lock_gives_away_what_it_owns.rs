@@ -1,5 +1,5 @@
 //! The function of a `LazyLock` is called again if it panics, so it cannot give away what it owns.
-//! error: expected a closure that implements the `Fn` trait, but this closure only implements `FnOnce`
+//! error: cannot move out of `text`, a captured variable in an `Fn` closure
 
 use greenbridge::sync::LazyLock;
 

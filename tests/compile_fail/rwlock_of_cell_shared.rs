@@ -6,6 +6,6 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 fn main() {
-    let lock = Arc::new(RwLock::new(Cell::new(1)));
+    let lock = Arc::new(RwLock::new(Cell::new(1_i32)));
     greenbridge::spawn(move || drop(lock.read()));
 }

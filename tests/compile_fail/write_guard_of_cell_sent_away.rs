@@ -7,6 +7,6 @@ use std::cell::Cell;
 fn sent<T: Send>(_: T) {}
 
 fn main() {
-    let lock = RwLock::new(Cell::new(1));
+    let lock = RwLock::new(Cell::new(1_i32));
     sent(lock.write());
 }

@@ -226,7 +226,8 @@ impl Notified<'_> {
         wait_until(What::Notification, deadline, |context| notified.as_mut().poll(context)).ok_or(TimedOut)
     }
 
-    /// Lines up for `notify_one` without being polled. True: it has been notified already, and a poll is ready.
+    /// Lines up for `notify_one` without being polled; it wakes nobody that a poll would not wake. True: it has been notified already, and a
+    /// poll is ready.
     pub fn enable(self: Pin<&mut Self>) -> bool {
         self.poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
@@ -268,6 +269,10 @@ impl Operation for Listen<'_> {
         // Who is told with all the others leaves what is kept to the next one.
         if !waiter.is_queued() && (state.rounds != self.rounds || core::mem::take(&mut state.is_kept)) {
             return Poll::Ready(());
+        }
+        // Who enables it has no waker to leave, and takes none away.
+        if waiter.is_queued() && context.waker().will_wake(Waker::noop()) {
+            return Poll::Pending;
         }
         // SAFETY: 1. in this queue, if at all; 2. pinned by its owner, who gives up before it drops it; 3. the lock of the `Notify`.
         let old = unsafe { state.waiting.enqueue_or_rewake(waiter.as_ref(), context.waker()) };
