@@ -4,6 +4,8 @@
 //! A copy differs from the shipped file in two ways, both within a line, so that a line number in a report is the
 //! shipped one: constructors are not `const` (loom's are not), and unit tests are left out (they run outside a model).
 //!
+//! A protocol that is built on another one is compiled with that as it ships: its models include `<other>/module.rs`.
+//!
 //! To add a protocol: one line in [`PROTOCOLS`], its table `mutants/<name>.rs`, its models `tests/<name>.rs`.
 
 use std::path::{Path, PathBuf};
@@ -40,9 +42,6 @@ fn main() {
         fs::create_dir_all(&folder).expect("OUT_DIR can be written");
 
         let copy = write_copy(&folder, "shipped", &text);
-        // For a protocol that is built on this one: its tests include it where the shipped file looks for it.
-        let module = copy.replace("mod protocol;", &format!("pub(crate) mod {protocol};"));
-        fs::write(folder.join("module.rs"), module).expect("OUT_DIR can be written");
         let mut tests = format!("mod shipped {{\n{copy}models! {{ #[test] protocol }}\n}}\n");
         for mutant in mutants {
             let Mutant { name, model, panics_with, .. } = mutant;
@@ -62,6 +61,9 @@ fn is_caught() {{
             );
         }
         fs::write(out.join(format!("{protocol}.rs")), tests).expect("OUT_DIR can be written");
+        // For the models of a protocol that is built on this one: it as it ships, under its own name.
+        let as_module = write_copy(&folder, "shipped", &text).replace("mod protocol;", &format!("pub mod {protocol};"));
+        fs::write(folder.join("module.rs"), as_module).expect("OUT_DIR can be written");
     }
 }
 

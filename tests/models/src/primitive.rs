@@ -13,7 +13,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("loom's locks are never poisoned")
 }
 
-/// The same: a model does not spin.
+/// Locks `mutex`: loom does not spin.
 #[track_caller]
 pub fn lock_briefly<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     lock(mutex)
