@@ -192,8 +192,10 @@ fn a_deadline_ends_the_wait_of_a_green_thread() {
 #[test]
 #[ignore = "child process"]
 fn green_threads_wait_with_deadlines() {
-    run(wait_with_deadlines);
-    run(|| in_callback(wait_with_deadlines));
+    run(|| {
+        wait_with_deadlines();
+        in_callback(wait_with_deadlines);
+    });
 }
 
 fn wait_with_deadlines() {
