@@ -460,7 +460,7 @@ fn locking_is_cut_short() {
                             }
                         };
                         if n % 2 == 0 {
-                            drop(token.run(steps));
+                            let _ = token.run(steps);
                         } else {
                             steps();
                         }

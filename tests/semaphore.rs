@@ -309,7 +309,7 @@ fn acquiring_is_cut_short() {
                             }
                         };
                         if n % 2 == 0 {
-                            drop(token.run(acquire_some));
+                            let _ = token.run(acquire_some);
                         } else {
                             acquire_some();
                         }
