@@ -76,3 +76,47 @@ fn settings_may_be_constants_and_statics() {
     assert_static::<Builder>();
     assert_static::<Start>();
 }
+
+#[test]
+fn guards_and_permits_may_go_wherever_their_green_thread_goes() {
+    use greenbridge::sync::{
+        MappedRwLockWriteGuard, OwnedSemaphorePermit, RwLockReadGuard, RwLockWriteGuard, SemaphorePermit,
+        WaitGroupMember,
+    };
+    assert_both::<RwLockReadGuard<'_, i32>>();
+    assert_both::<RwLockWriteGuard<'_, i32>>();
+    assert_both::<MappedRwLockWriteGuard<'_, i32>>();
+    // It cannot be downgraded, so nobody else reads.
+    assert_send::<MappedRwLockWriteGuard<'_, Message>>();
+    assert_both::<SemaphorePermit<'_>>();
+    assert_static::<OwnedSemaphorePermit>();
+    assert_static::<WaitGroupMember>();
+}
+
+#[test]
+fn what_is_waited_with_may_be_shared() {
+    use greenbridge::sync::{
+        Barrier, LazyLock, Notified, Notify, Once, OnceLock, RwLock, Semaphore, TimedOut, WaitGroup,
+    };
+    assert_static::<RwLock<i32>>();
+    assert_send::<RwLock<Message>>();
+    assert_static::<Semaphore>();
+    assert_static::<Barrier>();
+    assert_static::<Once>();
+    assert_static::<OnceLock<i32>>();
+    assert_send::<OnceLock<Message>>();
+    assert_static::<LazyLock<i32>>();
+    assert_static::<Notify>();
+    assert_both::<Notified<'_>>();
+    assert_static::<WaitGroup>();
+    assert_static::<TimedOut>();
+}
+
+#[test]
+fn locking_futures_may_be_polled_by_an_executor_with_several_threads() {
+    use greenbridge::sync::{OnceLock, RwLock, Semaphore};
+    fn sent<T: Send>(_: T) {}
+    let (lock, semaphore, place) = (RwLock::new(1), Semaphore::new(1), OnceLock::new());
+    sent((lock.read_async(), lock.write_async(), semaphore.acquire_async()));
+    sent(place.get_or_try_init_async(|| async { u8::try_from(*lock.read_async().await) }));
+}

@@ -29,6 +29,7 @@ const PROTOCOLS: &[(&str, &str, &[Mutant])] = &[
     ("channel", "runtime/src/sync/channel/shared.rs", mutants::channel::MUTANTS),
     ("keeper", "runtime/src/driver/keeper.rs", mutants::keeper::MUTANTS),
     ("select", "runtime/src/wait/select.rs", mutants::select::MUTANTS),
+    ("semaphore", "runtime/src/sync/permits.rs", mutants::semaphore::MUTANTS),
 ];
 
 /// The files that a protocol needs beside it: the protocol, the module, the shipped file. A mutant may be of either file.

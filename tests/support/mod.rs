@@ -7,6 +7,7 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of this module")]
 
 mod alone;
+mod everywhere;
 mod executor;
 mod fixture;
 mod interposed;
@@ -21,6 +22,7 @@ use std::ffi::{c_long, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) use alone::alone;
+pub(crate) use everywhere::{Place, Running, in_callback, poll_once, spawn_future};
 pub(crate) use executor::{block_on_all, block_on_os_thread};
 pub(crate) use fixture::{build_crate, compile_program, compile_shared_library};
 pub(crate) use interposed::{allow_threads, before_each_thread, delay_threads, failed_threads};

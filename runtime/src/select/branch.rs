@@ -1,6 +1,7 @@
 //! The branches that are not a channel's: a future, a moment in time; and what every branch of the macro has.
 
 use crate::driver::clock;
+use crate::wait::block_on::Awaited;
 use crate::wait::commit::Commit;
 use crate::wait::select::{Branch, Look};
 use core::fmt;
@@ -20,24 +21,22 @@ pub trait Completes: Branch {
 /// `future(..)` and `join(..)`.
 pub struct FutureBranch<F: Future> {
     /// Structurally pinned.
-    future: F,
+    awaited: Awaited<'static, F>,
     output: Option<F::Output>,
 }
 
 impl<F: Future> FutureBranch<F> {
     pub(super) fn new(future: F) -> Self {
-        Self { future, output: None }
+        Self { awaited: Awaited::new(future), output: None }
     }
 }
 
 impl<F: Future> Branch for FutureBranch<F> {
-    /// Never inlined: a future may touch a thread-local in each poll, and the function that waits moves between two polls.
-    #[inline(never)]
     fn look(self: Pin<&mut Self>, context: &mut Context<'_>) -> Look {
-        // SAFETY: `future` is structurally pinned: it is moved nowhere, and there is no `Drop`. `output` is not pinned.
+        // SAFETY: `awaited` is structurally pinned: it is moved nowhere, and there is no `Drop`. `output` is not pinned.
         let this = unsafe { self.get_unchecked_mut() };
         // SAFETY: as above.
-        match unsafe { Pin::new_unchecked(&mut this.future) }.poll(context) {
+        match unsafe { Pin::new_unchecked(&mut this.awaited) }.poll(context) {
             Poll::Ready(output) => {
                 this.output = Some(output);
                 Look::Ready
@@ -51,7 +50,7 @@ impl<F: Future> Completes for FutureBranch<F> {
     type Output = F::Output;
 
     fn take(self: Pin<&mut Self>) -> Option<F::Output> {
-        // SAFETY: `output` is not structurally pinned, and `future` is not moved.
+        // SAFETY: `output` is not structurally pinned, and `awaited` is not moved.
         unsafe { self.get_unchecked_mut() }.output.take()
     }
 }

@@ -62,6 +62,13 @@ pub(crate) struct Awaited<'r, F> {
     reactor: Reactor<'r>,
 }
 
+impl<F> Awaited<'static, F> {
+    /// A future that is polled with the runtime entered that was given for all.
+    pub(crate) fn new(future: F) -> Self {
+        Self { future: Some(future), reactor: Reactor::given() }
+    }
+}
+
 impl<F> Awaited<'_, F> {
     /// The future, which is pinned with this.
     fn parts(self: Pin<&mut Self>) -> (Pin<&mut Option<F>>, Reactor<'_>) {
@@ -74,7 +81,7 @@ impl<F> Awaited<'_, F> {
 
 impl<F: Future> Awaited<'_, F> {
     #[inline(never)]
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+    pub(crate) fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let (mut future, reactor) = self.parts();
         reactor.run(|| {
             let polled = poll(future.as_mut().as_pin_mut().expect("not polled after it was done"), context);

@@ -2,7 +2,7 @@
 //!
 //! A blocking operation is a poll function, as of a future: it looks, and if it must wait it leaves a `Waker` where it will be found.
 //! [`wait`] calls it until it is ready, [`wait_until`] until a deadline. The same poll function serves as the future's. What waits in a
-//! [queue](queue) is written once as an [`Operation`](operation::Operation).
+//! [queue] is written once as an [`Operation`](operation::Operation).
 //!
 //! Every wait observes cancellation (`cancel.rs`): one that would have to wait in a scope that has been cancelled unwinds instead.
 

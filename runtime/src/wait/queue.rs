@@ -305,6 +305,30 @@ impl<S> WaitQueue<S> {
         waiter.inner.with_mut(|inner| unsafe { (*inner).waker.replace(waker) })
     }
 
+    /// Queues `waiter`, as [`enqueue`](Self::enqueue), or replaces its waker if it is queued already, as [`rewake`](Self::rewake).
+    ///
+    /// # Safety
+    /// As `enqueue`, but for its first duty: if it is queued, then in this queue.
+    pub(crate) unsafe fn enqueue_or_rewake(&mut self, waiter: Pin<&Waiter<S>>, waker: &Waker) -> Option<Waker> {
+        if waiter.is_queued() {
+            return self.rewake(waiter, waker.clone());
+        }
+        // SAFETY: 1. seen just now, under the lock; 2, 3. the caller's.
+        unsafe { self.enqueue(waiter, waker.clone()) }
+    }
+
+    /// The slot of the first waiter, if anybody waits.
+    pub(crate) fn first(&self) -> Option<&S> {
+        // SAFETY: a queued waiter is alive, and its `inner` is the lock holder's (duties 2 and 3 of `enqueue`), whose borrow of the queue
+        // lasts as long as that of the slot.
+        self.head.map(|first| unsafe { first.as_ref() }.inner.with(|inner| unsafe { &(*inner).slot }))
+    }
+
+    /// Serves everybody who waits, and returns their wakers, as [`serve`](Self::serve) does.
+    pub(crate) fn serve_all(&mut self, mut hand_over: impl FnMut(&mut S)) -> Vec<Waker> {
+        core::iter::from_fn(|| self.serve(&mut hand_over)).map(|((), waker)| waker).collect()
+    }
+
     /// Serves the first waiter: lends its slot to `hand_over`, takes it out of the queue, and returns its waker, which the caller
     /// wakes once it has released the lock. None if nobody waits who can be served: what `hand_over` has captured is dropped then, so
     /// who hands over more than a flag asks [`claim`](Self::claim) first.

@@ -13,6 +13,7 @@ pub(crate) mod keeper;
 pub(crate) mod mutex;
 pub(crate) mod queue;
 pub(crate) mod select;
+pub(crate) mod semaphore;
 pub(crate) mod state;
 pub(crate) mod status;
 
