@@ -179,7 +179,7 @@ fn from_injector(runtime: &Runtime, processor: &Processor) -> Option<Ready> {
 }
 
 /// Fires timers that are due, and takes whom that has made ready.
-pub(crate) fn from_timers(runtime: &'static Runtime, processor: &Processor) -> Option<Ready> {
+fn from_timers(runtime: &'static Runtime, processor: &Processor) -> Option<Ready> {
     if time::fire_any(runtime, processor) {
         // SAFETY: the caller is the owner.
         unsafe { processor.pop() }

@@ -154,7 +154,12 @@ pub(super) fn fire_any(runtime: &'static Runtime, processor: &Processor) -> bool
     let (count, own) = (runtime.timers.shards(), processor.index);
     let set_runs_next = |runs| {
         // SAFETY: the caller is the owner.
-        unsafe { processor.owned(|owned| owned.watch.runs_next = runs) };
+        unsafe {
+            processor.owned(|owned| {
+                owned.watch.runs_next = runs;
+                owned.watch.spare_next = 2;
+            });
+        }
     };
     set_runs_next(true);
     let fired = (0..count).any(|n| fire(runtime, processor, (own + n) % count, now));
