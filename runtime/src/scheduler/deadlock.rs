@@ -84,7 +84,9 @@ pub(crate) fn suspect() {
 
 #[cold]
 fn ask(runtime: &Runtime) {
-    if runtime.settings.deadlock_detection && runtime.idle.all_idle() && LOOK.swap(ASKED, Ordering::AcqRel) == NONE {
+    // While a timer is armed nobody is stuck; whoever fires or disarms the last one runs, and comes here when it goes to sleep.
+    let may_be_stuck = runtime.idle.all_idle() && !runtime.timers.some_armed();
+    if runtime.settings.deadlock_detection && may_be_stuck && LOOK.swap(ASKED, Ordering::AcqRel) == NONE {
         monitor::call();
     }
 }
