@@ -22,6 +22,7 @@ pub mod settings;
 mod spawn;
 mod stack;
 pub mod sync;
+pub mod testing;
 pub mod time;
 #[cfg(feature = "tokio")]
 pub mod tokio;

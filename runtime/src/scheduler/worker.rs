@@ -291,7 +291,11 @@ fn run_one(runtime: &'static Runtime, worker: &'static Worker) -> bool {
             search::stop_searching(runtime, processor);
             search::count_turn(runtime, processor);
         }
-        if (!worker.others_first.replace(false) || !run_other(runtime, worker))
+        let others_first = match &runtime.testing {
+            Some(testing) => testing.below(2) == 1,
+            None => worker.others_first.replace(false),
+        };
+        if (!others_first || !run_other(runtime, worker))
             && let Some(ready) = worker.next_resident()
         {
             worker.others_first.set(true);
@@ -362,6 +366,10 @@ fn rest(runtime: &'static Runtime, worker: &'static Worker, place: Place) -> Res
         worker.rests.store(worker.rests.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         if !worker.is_assigned() && worker.inbox.sleep() == Sleep::MayPark {
             deadlock::suspect();
+            if runtime.testing.is_some() && !matches!(place, Place::Beside(_)) {
+                // It may have been this worker that the run waited for.
+                hand_off::wake_one(runtime);
+            }
             let slept = match place {
                 Place::Beside(processor) => time::sleep_as_keeper(runtime, worker, processor),
                 Place::Given | Place::Spare => None,

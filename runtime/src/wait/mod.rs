@@ -65,6 +65,8 @@ pub(crate) enum What {
     Time,
     /// A token to be cancelled.
     Cancellation,
+    /// All others to wait: in a test.
+    Settling,
 }
 
 impl fmt::Display for What {
@@ -89,6 +91,7 @@ impl fmt::Display for What {
             What::WaitGroup => "the others of a WaitGroup",
             What::Time => "a moment in time",
             What::Cancellation => "a CancelToken to be cancelled",
+            What::Settling => "all others to wait",
         })
     }
 }
