@@ -53,6 +53,8 @@ mod book {
     mod model {}
     #[doc = include_str!("../../docs/safety.md")]
     mod safety {}
+    #[doc = include_str!("../../docs/waiting.md")]
+    mod waiting {}
     #[doc = include_str!("../../docs/which-call.md")]
     mod which_call {}
 }
