@@ -35,7 +35,8 @@
 //! * [`call()`] and its sisters, and which one to take: `docs/which-call.md`.
 //! * [`export`](macro@export), and [`Start`] for libraries: `docs/called-by-c.md`.
 //! * The one unsafe promise, [`Builder::start`]: `docs/safety.md`. [`pin`] for code that cannot keep it.
-//! * [`spawn`], [`channel`], [`block_on`], as in std and tokio.
+//! * [`spawn`], [`scope`], [`sync`], [`channel`], [`select!`](macro@select), [`time`], [`cancel`], [`block_on`], as in std, crossbeam and tokio:
+//!   `docs/waiting.md`. [`testing`] runs tests in virtual time.
 
 /// The programs of the book and of the README are compiled and run.
 #[cfg(doctest)]

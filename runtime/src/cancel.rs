@@ -97,7 +97,7 @@ impl CancelToken {
     /// If the runtime has not been started.
     pub fn child_with_timeout(&self, timeout: Duration) -> Self {
         let child = self.0.child();
-        if let Some(deadline) = crate::driver::clock::now().checked_add(timeout) {
+        if let Some(deadline) = crate::driver::clock::deadline_after(timeout) {
             child.arm(deadline);
         }
         Self(child)

@@ -33,6 +33,12 @@ pub(crate) fn now() -> Instant {
     }
 }
 
+/// The deadline of a wait of `timeout` that begins now. None, which is no deadline: the clock cannot count that far.
+#[inline]
+pub(crate) fn deadline_after(timeout: Duration) -> Option<Instant> {
+    now().checked_add(timeout)
+}
+
 fn anchor() -> Instant {
     *ANCHOR.get_or_init(Instant::now)
 }

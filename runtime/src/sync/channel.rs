@@ -133,7 +133,7 @@ impl<T> Sender<T> {
     #[inline(never)]
     #[track_caller]
     pub fn send_timeout(&self, message: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
-        self.send_until(message, clock::now().checked_add(timeout))
+        self.send_until(message, clock::deadline_after(timeout))
     }
 
     /// Sends `message` if there is room before `deadline`.
@@ -240,7 +240,7 @@ impl<T> Receiver<T> {
     #[inline(never)]
     #[track_caller]
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
-        self.recv_until(clock::now().checked_add(timeout))
+        self.recv_until(clock::deadline_after(timeout))
     }
 
     /// Receives a message if one comes before `deadline`.

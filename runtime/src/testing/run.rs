@@ -286,12 +286,8 @@ impl Operation for Settle {
         if waiter.is_served() {
             return Poll::Ready(());
         }
-        let old = if waiter.is_queued() {
-            state.settling.rewake(waiter.as_ref(), context.waker().clone())
-        } else {
-            // SAFETY: 1. not queued, seen under the lock; 2. pinned by its owner, who gives up before it drops it; 3. the state's lock.
-            unsafe { state.settling.enqueue(waiter.as_ref(), context.waker().clone()) }
-        };
+        // SAFETY: 1. in this queue or none; 2. pinned by its owner, who gives up before it drops it; 3. the state's lock.
+        let old = unsafe { state.settling.enqueue_or_rewake(waiter.as_ref(), context.waker()) };
         drop(state);
         drop(old);
         Poll::Pending
