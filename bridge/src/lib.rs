@@ -78,7 +78,7 @@ pub use greenbridge_runtime::tokio;
 pub use greenbridge_runtime::{
     AccessError, GreenLocal, JoinHandle, PinGuard, Scope, ScopedJoinHandle, StackError, StackShortage, StartError,
     Thread, ThreadBuilder, ThreadId, block_on, cancel, current, green_local, park, pin, run, scope, select, spawn,
-    sync, sync::channel, time, yield_now,
+    stack_meter, sync, sync::channel, time, yield_now,
 };
 pub use promise::Start;
 
