@@ -35,6 +35,17 @@ pub(crate) fn build_crate(name: &str) -> PathBuf {
     target.join("release")
 }
 
+/// Builds the workspace's member in `folder` in release mode; returns the folder where its libraries lie.
+pub(crate) fn build_member(folder: &str) -> PathBuf {
+    let _alone = ONE_AT_A_TIME.lock();
+    let target = Path::new(BUILT).join("fixtures");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(ROOT).args(["build", "--release", "--offline", "--quiet", "--manifest-path"]);
+    cargo.arg(Path::new(ROOT).join(folder).join("Cargo.toml")).arg("--target-dir").arg(&target);
+    succeed(cargo.env_remove("CARGO_TARGET_DIR"));
+    target.join("release")
+}
+
 /// Compiles the C program `tests/fixtures/<path>` and links it to nothing but the C library.
 pub(crate) fn compile_program(path: &str) -> PathBuf {
     compile("CC", "cc", path, "", &["-pthread", "-ldl"])
