@@ -36,6 +36,7 @@
 //! * [`export`](macro@export), and [`Start`] for libraries: `docs/called-by-c.md`.
 //! * The one unsafe promise, [`Builder::start`]: `docs/safety.md`. [`pin`] for code that cannot keep it.
 //! * [`spawn`], [`channel`], [`block_on`], as in std and tokio.
+//! * [`stack_meter`]: how much stack C needs, `docs/stack-use.md`.
 
 /// The programs of the book and of the README are compiled and run.
 #[cfg(doctest)]
@@ -53,6 +54,8 @@ mod book {
     mod model {}
     #[doc = include_str!("../../docs/safety.md")]
     mod safety {}
+    #[doc = include_str!("../../docs/stack-use.md")]
+    mod stack_use {}
     #[doc = include_str!("../../docs/which-call.md")]
     mod which_call {}
 }
