@@ -3,7 +3,7 @@
 //! ```text
 //!  low addresses                                                  high addresses
 //!  ┌───────┬───────────────────────────┬──────────────┬─────────┬────────────────┐
-//!  │ guard │ pages given back:         │ rest of the  │ MARGIN  │ frames of      │
+//!  │ guard │ pages given back:         │ rest of the  │ margin  │ frames of      │
 //!  │       │ not in memory, read as 0  │ page: zeroed │         │ whoever asks   │
 //!  └───────┴───────────────────────────┴──────────────┴─────────┴────────────────┘
 //!                        ▲ deepest() looks from below    ▲ floor           ▲ base
@@ -15,7 +15,7 @@
 //!
 //! **Where the answer is rounded.** A page that was touched and holds nothing but zeros counts as used in full: stack probes
 //! touch pages without writing to them. Below that, a frame whose lowest bytes were never written counts without them. Code
-//! that stays within [`MARGIN`] is said to use all of it.
+//! that stays within the margin of 1 KiB is said to use all of it.
 
 use core::error::Error;
 use core::fmt;
