@@ -3,9 +3,12 @@
 //!
 //! ```text
 //! $ cargo run --release --example stack_use
-//! | called                                  |    first |    again |
-//! |-----------------------------------------|----------|----------|
-//! | printf: numbers and text                |    ... B |    ... B |
+//! | called | first | again |
+//! |---|---|---|
+//! | printf of a number and a text | 2.1 KiB | 2.1 KiB |
+//! | printf of doubles | 4.9 KiB | 4.9 KiB |
+//! | printf of the largest long double | 32.7 KiB | 32.7 KiB |
+//! ...
 //! ```
 //! `docs/stack-use.md` has the figures, and says what to make of them. A library that is not installed is left out.
 
