@@ -34,7 +34,7 @@ pub use local::{AccessError, GreenLocal};
 pub use scheduler::resident::{PinGuard, pin};
 pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use spawn::{JoinHandle, Thread, ThreadBuilder, ThreadId, current, park, run, spawn, yield_now};
-pub use stack::{StackError, StackShortage};
+pub use stack::{StackError, StackShortage, meter as stack_meter};
 pub use wait::block_on::block_on;
 
 /// What the bridge needs of the scheduler. Not for users: it changes without notice.

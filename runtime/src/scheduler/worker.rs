@@ -366,7 +366,7 @@ fn rest(runtime: &'static Runtime, worker: &'static Worker, place: Place) -> Res
         worker.rests.store(worker.rests.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         if !worker.is_assigned() && worker.inbox.sleep() == Sleep::MayPark {
             deadlock::suspect();
-            if runtime.testing.is_some() && !matches!(place, Place::Beside(_)) {
+            if runtime.testing.is_some() && matches!(place, Place::Spare) {
                 // It may have been this worker that the run waited for.
                 hand_off::wake_one(runtime);
             }
