@@ -184,11 +184,13 @@ unsafe extern "C" fn allocate(callee: *mut c_void, block: *mut c_void, old: usiz
         return ptr::null_mut();
     }
     // SAFETY: as above.
-    let block = unsafe { libc::realloc(block, new) };
-    if !block.is_null() {
-        memory.store(left, Ordering::Relaxed);
+    let moved = unsafe { libc::realloc(block, new) };
+    if moved.is_null() {
+        // Lua relies on it that a block can be made smaller.
+        return if new <= old { block } else { ptr::null_mut() };
     }
-    block
+    memory.store(left, Ordering::Relaxed);
+    moved
 }
 
 /// The value on top, if it is text. A number would be converted in its place, which needs memory, so it is not asked for.

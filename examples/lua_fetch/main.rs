@@ -7,11 +7,20 @@
 //!
 //! ```text
 //! cargo run --release --example lua_fetch [-- --scripts N --delay MS]
+//!
+//! a yield inside table.sort: yield.lua:5: attempt to yield across a C-call boundary
+//! a fetch inside it: Dear name 2ba, on day 399 we go to Delft, Aarhus, Cork, Bergen
+//! stuck in a loop, and cancelled: stuck.lua:1: cancelled; in a fetch: stuck.lua:1: cancelled
+//! 1000 scripts, a server that answers after 100 ms
+//! way                  wall      p50      p99  threads     memory
+//! green threads      1.37 s   1.25 s   1.35 s       33     78 MiB
+//! spawn_blocking     2.20 s   1.18 s   2.20 s      517     50 MiB
+//! a thread each      1.38 s   1.19 s   1.36 s     1005     93 MiB
 //! ```
 //!
 //! Files: `work.lua` is the script, `lua.rs` calls Lua and says what is vouched for, `shim.c` is the C half, where errors are raised,
 //! `client.rs` the client, `server.rs` the server, `work.rs` what a script comes to, `stuck.rs` ends scripts that do not, `ways.rs` is
-//! the comparison.
+//! the comparison. `../support/` is shared with `sqlite_vfs`.
 
 mod client;
 mod flags;

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! Files: `vfs.rs` is the file system, `connection.rs` calls SQLite and says what is vouched for, `store.rs` is the client, `server.rs` the
-//! store, `work.rs` what is done and how it is checked, `ways.rs` the comparison.
+//! store, `work.rs` what is done and how it is checked, `ways.rs` the comparison. `../support/` is shared with `lua_fetch`.
 
 mod connection;
 mod flags;
