@@ -56,7 +56,7 @@ fn main() -> ExitCode {
             start().and_then(|()| ways::measure(way, scripts, &base)).map(|figures| println!("{figures}"))
         }
         Err(error) => {
-            eprintln!("lua_fetch: {error}");
+            eprintln!("lua_fetch: {error}; --help lists the flags");
             return ExitCode::from(2);
         }
     };

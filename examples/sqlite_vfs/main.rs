@@ -48,7 +48,10 @@ fn main() -> ExitCode {
         Ok(Request::Measure(way, flags, store)) => start()
             .and_then(|()| ways::measure(way, flags.connections, flags.units, store))
             .map(|figures| println!("{figures}")),
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            eprintln!("sqlite_vfs: {error}; --help lists the flags");
+            return ExitCode::from(2);
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
