@@ -33,8 +33,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The stack of a green thread that runs a script, in bytes. Lua nests C calls 200 deep before it says "C stack overflow"; `string.gsub`
-/// in `string.gsub` then takes more than 400 KiB, which the default stack of 256 KiB is too small for. What is not used costs no memory.
-pub(crate) const STACK: usize = 1 << 20;
+/// in `string.gsub` then takes more than 400 KiB, and more than 1 MiB if Lua is built without optimisation: too much for the default stack
+/// of 256 KiB. What is not used costs no memory.
+pub(crate) const STACK: usize = 2 << 20;
 
 /// The memory that a script may have, in bytes.
 const MEMORY: usize = 16 << 20;
