@@ -57,6 +57,8 @@ mod book {
     mod safety {}
     #[doc = include_str!("../../docs/stack-use.md")]
     mod stack_use {}
+    #[doc = include_str!("../../docs/troubleshooting.md")]
+    mod troubleshooting {}
     #[doc = include_str!("../../docs/waiting.md")]
     mod waiting {}
     #[doc = include_str!("../../docs/which-call.md")]
