@@ -45,6 +45,15 @@ pub(crate) fn compile_shared_library(path: &str) -> PathBuf {
     compile(path, ".so", &["-shared", "-fPIC", "-pthread", "-ldl"])
 }
 
+/// The same in C++; `None`, and a line that says so, where there is no compiler for it.
+pub(crate) fn compile_shared_library_of_cpp(path: &str) -> Option<PathBuf> {
+    if Command::new("c++").arg("--version").output().is_err() {
+        eprintln!("passed over: there is no C++ compiler");
+        return None;
+    }
+    Some(compile(path, ".so", &["-shared", "-fPIC", "-lstdc++"]))
+}
+
 fn compile(path: &str, ending: &str, flags: &[&str]) -> PathBuf {
     let _alone = ONE_AT_A_TIME.lock();
     let out = Path::new(BUILT).join(format!("{}{ending}", path.replace(['/', '.'], "_")));

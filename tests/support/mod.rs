@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) use alone::alone;
 pub(crate) use everywhere::{Place, Running, in_callback, poll_once, spawn_future};
 pub(crate) use executor::{block_on_all, block_on_os_thread};
-pub(crate) use fixture::{build_crate, compile_program, compile_shared_library};
+pub(crate) use fixture::{build_crate, compile_program, compile_shared_library, compile_shared_library_of_cpp};
 pub(crate) use interposed::{allow_threads, before_each_thread, delay_threads, failed_threads};
 pub(crate) use movers::Movers;
 pub(crate) use process::{Outcome, Process, child, child_on_processors};

@@ -85,7 +85,7 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// Pops the frame and leaves C, also when the closure unwinds.
+/// Pops the frame and leaves C, also when the closure panics.
 struct InC<'a> {
     slots: &'a Slots,
     frame: &'a Frame,
@@ -99,11 +99,16 @@ impl<'a> InC<'a> {
         slots.frame.set(frame);
         Self { slots, frame, outermost }
     }
-}
 
-impl Drop for InC<'_> {
+    /// C has returned.
     #[inline(always)]
-    fn drop(&mut self) {
+    fn end(self) {
+        self.pop();
+        core::mem::forget(self);
+    }
+
+    #[inline(always)]
+    fn pop(&self) {
         if self.slots.callbacks.get() != self.frame.callbacks {
             callback_was_skipped();
         }
@@ -114,6 +119,17 @@ impl Drop for InC<'_> {
             }
             None => self.slots.frame.set(self.frame.outer),
         }
+    }
+}
+
+impl Drop for InC<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        // Panics of Rust are counted; what else unwinds is C's, and may come only where the function was declared `extern "C-unwind"`.
+        if !std::thread::panicking() {
+            c_unwinds();
+        }
+        self.pop();
     }
 }
 
@@ -144,7 +160,7 @@ fn outermost<R>(slots: &Slots, worker: &Worker, way: Way, f: impl FnOnce() -> R)
     let frame = Frame { way, callbacks: slots.callbacks.get(), outer: ptr::null(), kept: Cell::new(None) };
     let in_c = InC::push(slots, &frame, Some(worker));
     let result = f();
-    drop(in_c);
+    in_c.end();
     frame.pass_on(result)
 }
 
@@ -188,7 +204,7 @@ pub fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
         }
         let start = hasty.map(|_| Instant::now());
         let result = f();
-        drop(in_c);
+        in_c.end();
         if start.is_some_and(|start| start.elapsed() < SHORT_CALL) {
             set_running_hasty(false);
         }
@@ -344,6 +360,15 @@ fn callback_was_skipped() -> ! {
     eprintln!(
         "greenbridge: C left a callback without returning from it (longjmp, or a C++ exception): \
          the Rust frames it skipped are lost, and the process cannot go on"
+    );
+    std::process::abort();
+}
+
+#[cold]
+fn c_unwinds() -> ! {
+    eprintln!(
+        "greenbridge: something unwinds out of a C call that is no panic of Rust (a C++ exception, pthread_exit, or a cancellation): \
+         Rust cannot catch it, and the process cannot go on"
     );
     std::process::abort();
 }
