@@ -11,6 +11,7 @@
 //! A callback that touches no service of the runtime pays the two branches, a load and two stores. Everything else is outlined.
 
 use crate::fallback::Fallback;
+use crate::message::say;
 use crate::promise::Site;
 use crate::start;
 use greenbridge_runtime::bridge::{self, Payload};
@@ -60,21 +61,21 @@ fn keep<R, F: Fallback<R>>(site: &'static Site, fallback: F, payload: Payload) -
 #[inline(never)]
 fn refuse<R, F: Fallback<R>>(site: &'static Site, fallback: F, why: &str) -> R {
     if F::DECLARED {
-        eprintln!("greenbridge: export `{}` returns its fallback: {why}", site.name());
+        say(&format!("export `{}` returns its fallback: {why}", site.name()));
         return value::<R, F>(site, fallback);
     }
-    eprintln!(
-        "greenbridge: export `{}`: {why}. There is no Rust caller under this C call to tell, and the export declares no value \
+    say(&format!(
+        "export `{}`: {why}. There is no Rust caller under this C call to tell, and the export declares no value \
          for C (`#[greenbridge::export(fallback = ...)]`); the process aborts",
         site.name()
-    );
+    ));
     std::process::abort();
 }
 
 /// The fallback's own expression may panic, and C is below it.
 fn value<R, F: Fallback<R>>(site: &'static Site, fallback: F) -> R {
     catch_unwind(AssertUnwindSafe(|| fallback.value())).unwrap_or_else(|_| {
-        eprintln!("greenbridge: export `{}`: its fallback panicked, so there is nothing that C could be given; the process aborts", site.name());
+        say(&format!("export `{}`: its fallback panicked, so there is nothing that C could be given; the process aborts", site.name()));
         std::process::abort();
     })
 }
