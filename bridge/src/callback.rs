@@ -39,11 +39,22 @@ pub fn callback<R, F: Fallback<R>>(site: &'static Site, fallback: F, body: impl 
 #[cold]
 #[inline(never)]
 fn admit(site: &'static Site) -> Result<(), String> {
+    if is_on_signal_stack() {
+        return Err("C called in from a signal handler before the runtime was up, and nothing can be started there".to_owned());
+    }
     // The start runs Rust code that may panic, and below it are C frames.
     match catch_unwind(AssertUnwindSafe(|| start::from_c(site))) {
         Ok(passed) => passed.map_err(|error| error.to_string()),
         Err(_) => Err(greenbridge_runtime::StartError::panicked().to_string()),
     }
+}
+
+/// Whether the caller runs on its alternate signal stack: a handler that does not is not told from other code.
+fn is_on_signal_stack() -> bool {
+    // SAFETY: zero is a value of each of its fields.
+    let mut now: libc::stack_t = unsafe { std::mem::zeroed() };
+    // SAFETY: a null first argument changes nothing; the second one is written.
+    unsafe { libc::sigaltstack(std::ptr::null(), &raw mut now) == 0 && now.ss_flags & libc::SS_ONSTACK != 0 }
 }
 
 /// The body has panicked: the call from Rust that C runs under gets the panic, and C the fallback.
