@@ -6,7 +6,7 @@
 
 mod support;
 
-use greenbridge::{Start, call, run, spawn, yield_now};
+use greenbridge::{Start, call, call_blocking, run, spawn, yield_now};
 use std::ffi::{c_long, c_void};
 use std::panic::catch_unwind;
 use std::ptr;
@@ -48,6 +48,32 @@ fn c_threads_enter_in_a_storm_of_signals() {
     let sum = unsafe { entry_signal_storm(wait, ptr::null_mut(), 200) };
     assert_eq!(sum, 200 * (0..8).sum::<c_long>());
     assert_eq!(run(|| 5), 5);
+}
+
+#[test]
+fn a_change_of_user_reaches_all_os_threads_and_holds_nobody_up() {
+    child("c_sets_the_user_again_and_again").succeeds();
+}
+
+#[test]
+#[ignore = "child process"]
+fn c_sets_the_user_again_and_again() {
+    assert_eq!(wait(ptr::null_mut(), 7), 7);
+    // The C library interrupts every OS thread for it, those that sleep and those that are just made, and waits for them all.
+    let setters: Vec<_> = (0..4)
+        .map(|_| {
+            spawn(|| {
+                for _ in 0..50 {
+                    // SAFETY: -1 leaves each as it is.
+                    assert_eq!(call(|| unsafe { libc::setresuid(u32::MAX, u32::MAX, u32::MAX) }), 0);
+                    call_blocking(|| wait(ptr::null_mut(), 1));
+                }
+            })
+        })
+        .collect();
+    for setter in setters {
+        setter.join().expect("no panic");
+    }
 }
 
 #[test]
