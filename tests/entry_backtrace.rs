@@ -34,9 +34,11 @@ extern "C" fn take_a_backtrace(text: &Text, number: c_long) -> c_long {
 fn through_c(waits: bool, way: impl FnOnce(&mut (dyn FnMut() -> c_long + Send)) -> c_long) -> String {
     let text = Text::default();
     let (f, context) = for_c(take_a_backtrace, &text);
-    let context = context.addr();
+    let context = context.expose_provenance();
     // SAFETY: C hands the pointer on to `f` while `text` is borrowed.
-    way(&mut || unsafe { entry_backtrace_in_c(f, std::ptr::with_exposed_provenance_mut(context), c_long::from(waits)) });
+    way(&mut || unsafe {
+        entry_backtrace_in_c(f, std::ptr::with_exposed_provenance_mut(context), c_long::from(waits))
+    });
     text.into_inner().expect("no panic")
 }
 

@@ -52,8 +52,9 @@ fn throw(number: c_long) -> c_long {
 
 fn throw_unwinding(number: c_long) -> c_long {
     // SAFETY: this is its type, too.
-    let throw =
-        unsafe { std::mem::transmute::<*mut c_void, extern "C-unwind" fn(c_long) -> c_long>(function(c"throws_through")) };
+    let throw = unsafe {
+        std::mem::transmute::<*mut c_void, extern "C-unwind" fn(c_long) -> c_long>(function(c"throws_through"))
+    };
     throw(number)
 }
 

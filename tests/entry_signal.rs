@@ -122,7 +122,8 @@ fn handlers_wait() {
     run(|| {
         for _ in 0..3 {
             // The panic is kept for the call, as that of any callback.
-            let refused = catch_unwind(|| call(|| entry_signal_enter(let_others_go_first, 1))).expect_err("it cannot wait");
+            let refused =
+                catch_unwind(|| call(|| entry_signal_enter(let_others_go_first, 1))).expect_err("it cannot wait");
             assert!(panic_text(&*refused).contains("from a signal handler"), "{}", panic_text(&*refused));
             // The green thread may wait again.
             yield_now();

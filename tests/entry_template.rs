@@ -5,15 +5,13 @@
 
 mod support;
 
-use greenbridge::{Builder, Start, call, call_blocking, spawn};
+use greenbridge::{Builder, call, call_blocking, spawn};
 use std::mem;
 use std::process::Command;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use support::{child, keep_busy_until, start_with};
-
-const GREENBRIDGE: Start = Start::by_rust();
 
 /// Blocked by the thread that starts the runtime, and by C.
 const AT_START: i32 = libc::SIGUSR2;
@@ -136,7 +134,8 @@ fn a_program_tells_its_mask() {
     let status = greenbridge::run(|| {
         call(|| {
             let script = c"mask=$(sed -n 's/^SigBlk:.*\\(.\\{4\\}\\)$/\\1/p' /proc/self/status); [ \"$mask\" = 0800 ]";
-            let arguments = [c"sh".as_ptr().cast_mut(), c"-c".as_ptr().cast_mut(), script.as_ptr().cast_mut(), ptr::null_mut()];
+            let arguments =
+                [c"sh".as_ptr().cast_mut(), c"-c".as_ptr().cast_mut(), script.as_ptr().cast_mut(), ptr::null_mut()];
             let (mut pid, mut status) = (0, 0);
             // SAFETY: strings of C, and a list of them that ends in null.
             unsafe {

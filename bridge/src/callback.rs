@@ -40,7 +40,9 @@ pub fn callback<R, F: Fallback<R>>(site: &'static Site, fallback: F, body: impl 
 #[inline(never)]
 fn admit(site: &'static Site) -> Result<(), String> {
     if is_on_signal_stack() {
-        return Err("C called in from a signal handler before the runtime was up, and nothing can be started there".to_owned());
+        return Err(
+            "C called in from a signal handler before the runtime was up, and nothing can be started there".to_owned()
+        );
     }
     // The start runs Rust code that may panic, and below it are C frames.
     match catch_unwind(AssertUnwindSafe(|| start::from_c(site))) {
@@ -86,7 +88,10 @@ fn refuse<R, F: Fallback<R>>(site: &'static Site, fallback: F, why: &str) -> R {
 /// The fallback's own expression may panic, and C is below it.
 fn value<R, F: Fallback<R>>(site: &'static Site, fallback: F) -> R {
     catch_unwind(AssertUnwindSafe(|| fallback.value())).unwrap_or_else(|_| {
-        say(&format!("export `{}`: its fallback panicked, so there is nothing that C could be given; the process aborts", site.name()));
+        say(&format!(
+            "export `{}`: its fallback panicked, so there is nothing that C could be given; the process aborts",
+            site.name()
+        ));
         std::process::abort();
     })
 }
