@@ -7,7 +7,7 @@
 //! | what | a worker starts with |
 //! |---|---|
 //! | signal mask | that of the thread that started the runtime, as it was then; signals of faults are not blocked |
-//! | affinity, nice value | those of the monitor, as they are now |
+//! | affinity, nice value | those of the monitor, as they are now; until it runs, those of that thread |
 //!
 //! **Why the monitor's.** It was made by the thread that started the runtime, and no code but the runtime's ever runs on it. So it has what
 //! the process had at the start, or what an administrator has given to all threads since (`taskset -ap`); a copy made at the start
@@ -28,9 +28,19 @@ static MONITOR: AtomicU32 = AtomicU32::new(0);
 /// Signals that a fault raises: blocked, they would end the process without the report of an overflow.
 const FAULTS: [libc::c_int; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
 
-/// What belongs to the thread that started the runtime.
+/// What a new worker gets.
 pub(crate) struct Template {
     mask: libc::sigset_t,
+    /// Until the monitor runs.
+    at_start: Standing,
+}
+
+/// Where and how eagerly the kernel runs an OS thread.
+#[derive(Clone, Copy)]
+struct Standing {
+    /// `None` on a machine with more CPUs than the set has room for.
+    cpus: Option<libc::cpu_set_t>,
+    nice: libc::c_int,
 }
 
 /// The caller is the monitor.
@@ -46,10 +56,10 @@ impl Template {
             // SAFETY: a set that was filled in, and signals that there are.
             unsafe { libc::sigdelset(&raw mut mask, fault) };
         }
-        Self { mask }
+        Self { mask, at_start: Standing::of(THE_CALLER) }
     }
 
-    /// Makes an OS thread by `spawn`, in which `adopt` is to be called first.
+    /// Makes an OS thread by `spawn`, in which [`adopt`](Self::adopt) is to be called first.
     pub(crate) fn make_thread<R>(&self, spawn: impl FnOnce() -> R) -> R {
         let _none_comes = Blocked::all();
         spawn()
@@ -57,34 +67,42 @@ impl Template {
 
     /// Gives the caller, a new worker, what it should have.
     pub(crate) fn adopt(&self) {
-        let monitor = MONITOR.load(Ordering::Relaxed);
-        // The first worker is made before the monitor, by the same thread.
-        if monitor != 0 {
-            adopt_affinity(monitor.cast_signed());
-            adopt_nice_value(monitor);
-        }
+        let standing = match MONITOR.load(Ordering::Relaxed) {
+            0 => self.at_start,
+            monitor => Standing::of(monitor),
+        };
+        standing.adopt();
         replace_mask(Some(&self.mask));
     }
 }
 
-fn adopt_affinity(monitor: libc::pid_t) {
-    // SAFETY: an affinity is a set of bits; zero is the empty one.
-    let mut cpus: libc::cpu_set_t = unsafe { mem::zeroed() };
-    let size = mem::size_of_val(&cpus);
-    // SAFETY: writes as many bytes as it is told, or fails, as on a machine with more CPUs than this set has room for.
-    if unsafe { libc::sched_getaffinity(monitor, size, &raw mut cpus) } == 0 {
-        // SAFETY: reads the same bytes. If it fails, the worker keeps what it inherited.
-        unsafe { libc::sched_setaffinity(0, size, &raw const cpus) };
-    }
-}
+/// How system calls name the OS thread that makes them.
+const THE_CALLER: u32 = 0;
 
-fn adopt_nice_value(monitor: u32) {
-    // On Linux each OS thread has its own. The answer -1 may be a failure or the value, which then does no harm either.
-    // SAFETY: plain system calls.
-    unsafe {
-        let nice = libc::getpriority(libc::PRIO_PROCESS, monitor);
-        if nice != libc::getpriority(libc::PRIO_PROCESS, 0) {
-            libc::setpriority(libc::PRIO_PROCESS, 0, nice);
+impl Standing {
+    /// That of an OS thread of this process.
+    fn of(thread: u32) -> Self {
+        // SAFETY: an affinity is a set of bits; zero is the empty one.
+        let mut cpus: libc::cpu_set_t = unsafe { mem::zeroed() };
+        // SAFETY: writes as many bytes as it is told, or fails.
+        let found = unsafe { libc::sched_getaffinity(thread.cast_signed(), mem::size_of_val(&cpus), &raw mut cpus) };
+        // SAFETY: takes no pointer. On Linux each OS thread has its own; the answer -1 may be a failure, which then makes a worker a
+        // little more eager.
+        let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, thread) };
+        Self { cpus: (found == 0).then_some(cpus), nice }
+    }
+
+    /// Gives it to the caller, as far as the kernel lets it have it.
+    fn adopt(self) {
+        if let Some(cpus) = self.cpus {
+            // SAFETY: reads as many bytes as it is told.
+            unsafe { libc::sched_setaffinity(0, mem::size_of_val(&cpus), &raw const cpus) };
+        }
+        // SAFETY: plain system calls, that concern this OS thread.
+        unsafe {
+            if self.nice != libc::getpriority(libc::PRIO_PROCESS, THE_CALLER) {
+                libc::setpriority(libc::PRIO_PROCESS, THE_CALLER, self.nice);
+            }
         }
     }
 }
