@@ -23,8 +23,9 @@ use core::fmt;
 use core::ops::Range;
 use core::ptr;
 
-/// What this OS thread knows about itself.
+/// What this OS thread knows about itself. In this order: what each C call reads comes first.
 #[doc(hidden)]
+#[repr(C)]
 pub struct Slots {
     /// The worker that this OS thread is; null on a thread that the runtime did not make.
     pub(crate) worker: Cell<*const Worker>,

@@ -85,7 +85,7 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// Pops the frame and leaves C, also when the closure panics.
+/// Pops the frame and leaves C, also when the closure unwinds.
 struct InC<'a> {
     slots: &'a Slots,
     frame: &'a Frame,
@@ -99,16 +99,11 @@ impl<'a> InC<'a> {
         slots.frame.set(frame);
         Self { slots, frame, outermost }
     }
+}
 
-    /// C has returned.
+impl Drop for InC<'_> {
     #[inline(always)]
-    fn end(self) {
-        self.pop();
-        core::mem::forget(self);
-    }
-
-    #[inline(always)]
-    fn pop(&self) {
+    fn drop(&mut self) {
         if self.slots.callbacks.get() != self.frame.callbacks {
             callback_was_skipped();
         }
@@ -122,14 +117,16 @@ impl<'a> InC<'a> {
     }
 }
 
-impl Drop for InC<'_> {
+/// Dropped while the closure unwinds, and before what is popped then. It has no size: the path without a panic carries nothing.
+struct OnlyPanics;
+
+impl Drop for OnlyPanics {
     #[cold]
     fn drop(&mut self) {
         // Panics of Rust are counted; what else unwinds is C's, and may come only where the function was declared `extern "C-unwind"`.
         if !std::thread::panicking() {
             c_unwinds();
         }
-        self.pop();
     }
 }
 
@@ -159,8 +156,10 @@ pub fn in_c<R>(way: Way, f: impl FnOnce() -> R) -> R {
 fn outermost<R>(slots: &Slots, worker: &Worker, way: Way, f: impl FnOnce() -> R) -> R {
     let frame = Frame { way, callbacks: slots.callbacks.get(), outer: ptr::null(), kept: Cell::new(None) };
     let in_c = InC::push(slots, &frame, Some(worker));
+    let only_panics = OnlyPanics;
     let result = f();
-    in_c.end();
+    core::mem::forget(only_panics);
+    drop(in_c);
     frame.pass_on(result)
 }
 
@@ -203,8 +202,10 @@ pub fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
             hand_off::give_up_processor(worker);
         }
         let start = hasty.map(|_| Instant::now());
+        let only_panics = OnlyPanics;
         let result = f();
-        in_c.end();
+        core::mem::forget(only_panics);
+        drop(in_c);
         if start.is_some_and(|start| start.elapsed() < SHORT_CALL) {
             set_running_hasty(false);
         }
