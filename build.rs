@@ -36,7 +36,10 @@ fn compile(kind: &str, source: &Path) {
     println!("cargo:rerun-if-changed={}", source.display());
     let name =
         source.with_extension("").iter().skip(1).map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("_");
-    cc::Build::new()
+    let mut build = cc::Build::new();
+    // Lua's headers, from the build script of `mlua-sys`.
+    build.includes(std::env::var_os("DEP_LUA_INCLUDE"));
+    build
         .file(source)
         .opt_level(2)
         .flag_if_supported("-fstack-clash-protection")

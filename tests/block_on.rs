@@ -5,10 +5,11 @@
 
 mod support;
 
+use greenbridge::channel::bounded;
 use greenbridge::{Start, block_on, call, park, spawn, yield_now};
 use std::ffi::{c_long, c_void};
 use std::future::{pending, poll_fn, ready};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -219,4 +220,39 @@ fn a_future_panics() {
         assert_eq!(support::panic_text(&*payload.join().expect_err("it panicked")), "in a future");
         block_on(wakes_itself(1));
     });
+}
+
+#[test]
+fn a_wait_in_the_poll_of_a_future_takes_no_wake_up_of_the_outer_wait() {
+    child_on_processors("wait_in_the_poll_of_a_future", &[1, 2]);
+}
+
+#[test]
+#[ignore = "child process"]
+fn wait_in_the_poll_of_a_future() {
+    let sum = run(|| {
+        let ((to_outer, outer), (to_inner, inner)) = (bounded::<u32>(1), bounded::<u32>(1));
+        let waits = spawn(move || {
+            let mut outer = pin!(outer.recv_async());
+            let mut is_first = true;
+            let inner_first = poll_fn(|context| {
+                let looked = outer.as_mut().poll(context);
+                if std::mem::take(&mut is_first) {
+                    assert!(looked.is_pending());
+                    // It waits here, and is woken for the outer wait first.
+                    assert_eq!(inner.recv(), Ok(1));
+                    return Poll::Pending;
+                }
+                looked
+            });
+            block_on(inner_first)
+        });
+        // Each waits as long as the other side has not moved on.
+        yield_now();
+        to_outer.send(41).expect("it waits");
+        yield_now();
+        to_inner.send(1).expect("it waits");
+        waits.join().expect("no panic").expect("a message") + 1
+    });
+    assert_eq!(sum, 42);
 }

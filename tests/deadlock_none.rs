@@ -5,8 +5,9 @@
 
 mod support;
 
+use greenbridge::cancel::CancelToken;
 use greenbridge::channel::{Receiver, Sender, bounded};
-use greenbridge::{Builder, Start, block_on, call, park, pin, run, spawn};
+use greenbridge::{Builder, Start, block_on, call, park, pin, run, spawn, time};
 use std::ffi::{c_int, c_long, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -346,4 +347,43 @@ fn a_signal_is_handled() {
         wait_for_the_alarm();
     });
     assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 9, "wait status {status:#x}");
+}
+
+#[test]
+fn what_a_timer_will_wake_is_no_deadlock() {
+    child_on_processors("timers_are_armed", &[1, 2, 8]);
+}
+
+#[test]
+#[ignore = "child process"]
+fn timers_are_armed() {
+    ends(|| {
+        start();
+        let (_sender, received) = bounded::<c_long>(0);
+        run(|| time::sleep(LONG));
+        let late = received.clone();
+        assert!(run(move || late.recv_timeout(LONG).is_err()));
+        assert!(run(|| time::timeout(LONG, park).is_err()));
+        // The token's deadline ends a wait of this OS thread, and nothing else would.
+        let token = CancelToken::new().child_with_timeout(LONG);
+        assert!(token.run(|| received.recv()).is_err());
+        assert!(received.recv_timeout(LONG).is_err());
+    });
+}
+
+#[test]
+fn a_timer_that_has_fired_holds_no_deadlock_back() {
+    child_on_processors("last_timer_fires", &[1, 2]);
+}
+
+#[test]
+#[ignore = "child process"]
+fn last_timer_fires() {
+    let status = alone(|| {
+        start();
+        // In the end nobody is left to wake it.
+        drop(spawn(|| time::sleep(LONG)));
+        run(park);
+    });
+    assert_eq!(status, 2 << 8, "it ended with wait status {status:#x}");
 }

@@ -10,6 +10,11 @@ long entry_thread_end_exit(void) {
     pthread_exit((void *)7);
 }
 
+/* The same, for Rust that declares it as a function that may unwind. */
+long entry_thread_end_exit_and_unwind(void) {
+    pthread_exit((void *)8);
+}
+
 /* Is cancelled, and notices at its next cancellation point. */
 long entry_thread_end_cancel(void) {
     pthread_cancel(pthread_self());

@@ -27,6 +27,10 @@ unsafe extern "C" {
     ) -> c_long;
 }
 
+unsafe extern "C-unwind" {
+    safe fn entry_thread_end_exit_and_unwind() -> c_long;
+}
+
 /// Where a callback asks for a number, and what it waits for.
 struct Service {
     requests: Sender<c_long>,
@@ -125,6 +129,17 @@ fn c_that_ends_its_thread_above_rust_frames_aborts_the_process() {
     ] {
         child(name).aborts();
     }
+}
+
+#[test]
+fn c_that_ends_its_thread_in_a_call_that_may_unwind_is_told_why() {
+    child("c_exits_in_a_call_that_may_unwind").aborts().says("unwinds out of a C call").says("pthread_exit");
+}
+
+#[test]
+#[ignore = "child process"]
+fn c_exits_in_a_call_that_may_unwind() {
+    among_others(|| call(|| entry_thread_end_exit_and_unwind()));
 }
 
 /// Lets `body` run as a green thread among others, on the one processor.

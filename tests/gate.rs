@@ -11,7 +11,7 @@ use std::ffi::{c_long, c_void};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::thread;
-use support::{Callback, Process, before_each_thread, child, delay_threads, thread_names};
+use support::{Callback, Process, before_each_thread, child, delay_threads, thread_names, wait_until};
 
 // SAFETY: docs/safety.md. No test here touches a thread-local around a wait.
 const GREENBRIDGE: Start = unsafe { Start::on_first_entry() }.thread_name("lazy").processors(2);
@@ -43,8 +43,10 @@ fn eight_c_threads_that_enter_first_all_find_the_runtime_up() {
 #[ignore = "child process"]
 fn eight_threads_enter_first() {
     assert_eq!(gate_enter_together(use_the_runtime, 8, 1), (0..8).sum());
-    let monitors = thread_names().iter().filter(|name| *name == "lazy-mon").count();
-    assert_eq!(monitors, 1, "each start makes a monitor");
+    let monitors = || thread_names().iter().filter(|name| *name == "lazy-mon").count();
+    // An OS thread names itself, when it has begun to run.
+    wait_until(|| monitors() > 0);
+    assert_eq!(monitors(), 1, "each start makes a monitor");
 }
 
 #[test]

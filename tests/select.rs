@@ -245,8 +245,8 @@ fn a_value_that_is_not_sent_is_dropped_once() {
 fn many_branches_are_no_trouble() {
     let ends: [_; 20] = std::array::from_fn(|_| bounded::<usize>(1));
     let r = |at: usize| &ends[at].1;
-    for at in 0..20 {
-        ends[at].0.try_send(at).expect("there is room");
+    for (at, (sender, _)) in ends.iter().enumerate() {
+        sender.try_send(at).expect("there is room");
         let got = select! {
             recv(r(0)) -> n => n, recv(r(1)) -> n => n, recv(r(2)) -> n => n, recv(r(3)) -> n => n,
             recv(r(4)) -> n => n, recv(r(5)) -> n => n, recv(r(6)) -> n => n, recv(r(7)) -> n => n,

@@ -7,9 +7,10 @@ use greenbridge::cancel::{CancelToken, Cancelled, CancelledFuture};
 use greenbridge::channel::{
     IntoIter, Iter, Receiver, RecvError, RecvFuture, SendError, SendFuture, Sender, TryIter, TryRecvError, TrySendError,
 };
+use greenbridge::sync::{broadcast, oneshot, watch};
 use greenbridge::{
     AccessError, Builder, GreenLocal, JoinHandle, Scope, ScopedJoinHandle, StackError, StackShortage, Start,
-    StartError, Thread, ThreadBuilder, ThreadId,
+    StartError, Thread, ThreadBuilder, ThreadId, time,
 };
 use std::cell::Cell;
 
@@ -48,6 +49,24 @@ fn both_ends_of_a_channel_may_be_shared() {
     assert_both::<Iter<'_, Message>>();
     assert_both::<TryIter<'_, Message>>();
     assert_both::<IntoIter<Message>>();
+}
+
+#[test]
+fn other_channels_may_be_shared_as_far_as_their_messages_may() {
+    assert_static::<oneshot::Sender<Message>>();
+    assert_static::<oneshot::Receiver<Message>>();
+    assert_static::<broadcast::Sender<i32>>();
+    assert_static::<broadcast::Receiver<i32>>();
+    assert_static::<watch::Sender<i32>>();
+    assert_static::<watch::Receiver<i32>>();
+}
+
+#[test]
+fn timers_may_go_anywhere() {
+    assert_static::<time::Sleep>();
+    assert_static::<time::Interval>();
+    assert_static::<time::TimeReceiver>();
+    assert_static::<time::Elapsed>();
 }
 
 #[test]

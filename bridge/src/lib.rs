@@ -35,7 +35,9 @@
 //! * [`call()`] and its sisters, and which one to take: `docs/which-call.md`.
 //! * [`export`](macro@export), and [`Start`] for libraries: `docs/called-by-c.md`.
 //! * The one unsafe promise, [`Builder::start`]: `docs/safety.md`. [`pin`] for code that cannot keep it.
-//! * [`spawn`], [`channel`], [`block_on`], as in std and tokio.
+//! * [`spawn`], [`scope`], [`sync`], [`channel`], [`select!`](macro@select), [`time`], [`cancel`], [`block_on`], as in std, crossbeam and tokio:
+//!   `docs/waiting.md`. [`testing`] runs tests in virtual time.
+//! * [`stack_meter`]: how much stack C needs, `docs/stack-use.md`.
 
 /// The programs of the book and of the README are compiled and run.
 #[cfg(doctest)]
@@ -53,6 +55,12 @@ mod book {
     mod model {}
     #[doc = include_str!("../../docs/safety.md")]
     mod safety {}
+    #[doc = include_str!("../../docs/stack-use.md")]
+    mod stack_use {}
+    #[doc = include_str!("../../docs/troubleshooting.md")]
+    mod troubleshooting {}
+    #[doc = include_str!("../../docs/waiting.md")]
+    mod waiting {}
     #[doc = include_str!("../../docs/which-call.md")]
     mod which_call {}
 }
@@ -79,7 +87,7 @@ pub use greenbridge_runtime::tokio;
 pub use greenbridge_runtime::{
     AccessError, GreenLocal, JoinHandle, PinGuard, Scope, ScopedJoinHandle, StackError, StackShortage, StartError,
     Thread, ThreadBuilder, ThreadId, block_on, cancel, current, green_local, park, pin, run, scope, select, spawn,
-    sync, sync::channel, time, yield_now,
+    stack_meter, sync, sync::channel, testing, time, yield_now,
 };
 pub use promise::Start;
 

@@ -98,11 +98,17 @@ struct Statement(*mut sqlite3_stmt);
 
 impl Statement {
     fn row(&self) -> Vec<String> {
-        // SAFETY: the statement has just brought a row; each text is copied before the next call.
+        // SAFETY: the statement has just brought a row.
         (0..unsafe { sqlite3_column_count(self.0) })
-            .map(|column| match unsafe { sqlite3_column_text(self.0, column) } {
-                text if text.is_null() => String::new(),
-                text => unsafe { CStr::from_ptr(text.cast()) }.to_string_lossy().into_owned(),
+            .map(|column| {
+                // SAFETY: as above, and it has that column. The text is copied before the next call.
+                unsafe {
+                    let text = sqlite3_column_text(self.0, column);
+                    if text.is_null() {
+                        return String::new();
+                    }
+                    CStr::from_ptr(text.cast()).to_string_lossy().into_owned()
+                }
             })
             .collect()
     }

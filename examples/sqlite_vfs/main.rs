@@ -13,23 +13,27 @@
 //! ```
 //!
 //! Files: `vfs.rs` is the file system, `connection.rs` calls SQLite and says what is vouched for, `store.rs` is the client, `server.rs` the
-//! store, `work.rs` what is done and how it is checked, `ways.rs` the comparison.
+//! store, `work.rs` what is done and how it is checked, `ways.rs` the comparison. `../support/` is shared with `lua_fetch`.
 
 mod connection;
 mod flags;
-mod gauge;
 mod server;
 mod store;
+#[path = "../support/mod.rs"]
+mod support;
 mod vfs;
 mod ways;
 mod work;
 
 use flags::{Flags, Request};
 use server::Server;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 use store::Store;
-use ways::{AnyError, Figures, Way};
+use support::AnyError;
+use support::figures::{self, measure_in_child};
+use support::flags::raise_descriptors;
+use support::ways::Way;
 
 /// Rust starts the runtime, in `main`.
 const GREENBRIDGE: greenbridge::Start = greenbridge::Start::by_rust();
@@ -43,8 +47,11 @@ fn main() -> ExitCode {
         Ok(Request::Compare(flags)) => compare(flags),
         Ok(Request::Measure(way, flags, store)) => start()
             .and_then(|()| ways::measure(way, flags.connections, flags.units, store))
-            .map(|figures| println!("{}", flags::write(figures))),
-        Err(error) => Err(error.into()),
+            .map(|figures| println!("{figures}")),
+        Err(error) => {
+            eprintln!("sqlite_vfs: {error}; --help lists the flags");
+            return ExitCode::from(2);
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -58,7 +65,7 @@ fn main() -> ExitCode {
 fn start() -> Result<(), AnyError> {
     // SAFETY: no code here touches a thread-local across a wait (docs/safety.md). SQLite's own calls are `connection.rs`'s to argue.
     unsafe { greenbridge::Builder::new().start()? };
-    flags::raise_descriptors()
+    raise_descriptors()
 }
 
 /// Checks the file system, measures each way in a process of its own, and prints the figures side by side.
@@ -73,13 +80,11 @@ fn compare(flags: Flags) -> Result<(), AnyError> {
         flags.units,
         flags.delay.as_millis()
     );
-    println!("{:<16}{:>9}{:>9}{:>9}{:>9}{:>11}", "way", "wall", "p50", "p99", "threads", "memory");
+    println!("{}", figures::HEAD);
     let template = work::template(&std::env::temp_dir().join(format!("sqlite_vfs-{}.db", std::process::id())))?;
     for way in Way::ALL {
         (0..flags.connections).for_each(|n| server.put(work::name(n), Arc::clone(&template)));
-        let Figures { wall, p50, p99, threads, memory } = measure_in_child(way, flags, &server)?;
-        let [wall, p50, p99] = [wall, p50, p99].map(|time| format!("{:.2} s", time.as_secs_f64()));
-        println!("{:<16}{wall:>9}{p50:>9}{p99:>9}{threads:>9}{:>7} MiB", way.name(), memory / 1024);
+        println!("{}", measure_in_child(way, &flags::of_child(way, flags, server.address))?);
     }
     Ok(())
 }
@@ -92,12 +97,4 @@ fn check(server: &Arc<Server>) -> Result<(), AnyError> {
         .map_err(|code| format!("SQLite refuses the file system: {code}"))?;
     let server = Arc::clone(server);
     greenbridge::run(move || work::check(&server, &std::env::temp_dir()))
-}
-
-fn measure_in_child(way: Way, flags: Flags, server: &Server) -> Result<Figures, AnyError> {
-    let output = Command::new(std::env::current_exe()?).args(flags::of_child(way, flags, server.address)).output()?;
-    if !output.status.success() {
-        return Err(format!("{}: {}", way.name(), String::from_utf8_lossy(&output.stderr).trim()).into());
-    }
-    Ok(flags::read_figures(&String::from_utf8_lossy(&output.stdout))?)
 }

@@ -2,8 +2,8 @@
 
 use crate::connection::{Connection, Error};
 use crate::server::Server;
+use crate::support::AnyError;
 use crate::vfs;
-use crate::ways::AnyError;
 use std::path::Path;
 use std::sync::Arc;
 use std::{fs, io};

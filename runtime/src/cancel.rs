@@ -7,8 +7,8 @@
 //! # What is cut short, and where
 //! Waits: a receive, a lock, a sleep, a join, [`block_on`](crate::block_on), every function of this library that waits. One that would have to
 //! wait in a cancelled scope unwinds, as a panic does, but without a message; [`CancelToken::run`] catches it and returns
-//! [`Cancelled`]. Destructors run. A wait that was cut short has taken nothing: no message, no lock. (A send is the
-//! other way round: if its message is taken at the very moment it is cut short, it has sent.) One that need not wait goes
+//! [`Cancelled`]. Destructors run. A wait that was cut short has taken nothing: no message, no lock. A send whose
+//! message is taken at that very moment has sent, and the next wait is the one that is cut short. One that need not wait goes
 //! on, so code that never waits is not cut short; it may call [`check`].
 //!
 //! Unwinding does not pass C frames. While C is on the stack between the scope and the wait, the wait goes on; cancellation comes
@@ -97,7 +97,7 @@ impl CancelToken {
     /// If the runtime has not been started.
     pub fn child_with_timeout(&self, timeout: Duration) -> Self {
         let child = self.0.child();
-        if let Some(deadline) = crate::driver::clock::now().checked_add(timeout) {
+        if let Some(deadline) = crate::driver::clock::deadline_after(timeout) {
             child.arm(deadline);
         }
         Self(child)

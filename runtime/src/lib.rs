@@ -4,8 +4,9 @@
 //!
 //! # Reading order
 //! `spawn.rs`, the user's view. Then `green/thread.rs` (the control block), `green/state.rs` (its state word), `green/turn.rs` (one turn),
-//! `scheduler/worker.rs` (the loop) and the files that `scheduler/mod.rs` lists. `wait/` is how everything waits, `sync/` is built on it.
-//! `stack/` is where green threads live. `docs/life.md` walks through all of them with one green thread.
+//! `scheduler/worker.rs` (the loop) and the files that `scheduler/mod.rs` lists. `wait/` is how everything waits; `sync/`, `time/`, `select/`
+//! and `scope.rs` are built on it. `driver/` knows what wakes from outside: time. `stack/` is where green threads live, `testing/` how they are
+//! run in virtual time. `docs/life.md` walks through all of them with one green thread.
 
 mod builder;
 pub mod cancel;
@@ -22,6 +23,7 @@ pub mod settings;
 mod spawn;
 mod stack;
 pub mod sync;
+pub mod testing;
 pub mod time;
 #[cfg(feature = "tokio")]
 pub mod tokio;
@@ -32,7 +34,7 @@ pub use local::{AccessError, GreenLocal};
 pub use scheduler::resident::{PinGuard, pin};
 pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use spawn::{JoinHandle, Thread, ThreadBuilder, ThreadId, current, park, run, spawn, yield_now};
-pub use stack::{StackError, StackShortage};
+pub use stack::{StackError, StackShortage, meter as stack_meter};
 pub use wait::block_on::block_on;
 
 /// What the bridge needs of the scheduler. Not for users: it changes without notice.

@@ -285,12 +285,8 @@ impl Operation for WaitForEnd<'_> {
         if state.running == 0 {
             return Poll::Ready(());
         }
-        let old = if waiter.is_queued() {
-            state.waiters.rewake(waiter.as_ref(), context.waker().clone())
-        } else {
-            // SAFETY: 1. not queued, seen under the lock; 2. pinned by its owner, who gives up before it drops it; 3. the lock of the children.
-            unsafe { state.waiters.enqueue(waiter.as_ref(), context.waker().clone()) }
-        };
+        // SAFETY: 1. in this queue or none; 2. pinned by its owner, who gives up before it drops it; 3. the lock of the children.
+        let old = unsafe { state.waiters.enqueue_or_rewake(waiter.as_ref(), context.waker()) };
         drop(state);
         drop(old);
         Poll::Pending

@@ -41,6 +41,8 @@ pub struct Settings {
     spare_idle: Option<Duration>,
     thread_name: Option<&'static str>,
     deadlock_detection: Option<bool>,
+    /// For tests: no variable, and no setter of `Builder`'s.
+    virtual_time: bool,
 }
 
 /// The settings that a runtime is started with: every one decided, each within its range.
@@ -58,6 +60,8 @@ pub struct Resolved {
     pub thread_name: Cow<'static, str>,
     /// Whether a deadlock of the whole process is reported, and ends it.
     pub deadlock_detection: bool,
+    /// Whether the clock is virtual, and chance decides who runs next.
+    pub virtual_time: bool,
 }
 
 impl Settings {
@@ -71,6 +75,7 @@ impl Settings {
             spare_idle: None,
             thread_name: None,
             deadlock_detection: None,
+            virtual_time: false,
         }
     }
 
@@ -113,6 +118,12 @@ impl Settings {
     /// Says whether a deadlock is reported.
     pub const fn deadlock_detection(mut self, on: bool) -> Self {
         self.deadlock_detection = Some(on);
+        self
+    }
+
+    /// Makes the clock virtual.
+    pub(crate) const fn virtual_time(mut self) -> Self {
+        self.virtual_time = true;
         self
     }
 
@@ -171,6 +182,7 @@ impl Settings {
             spare_idle: spare_idle.map_or(DEFAULT_SPARE_IDLE, |found| found.value),
             thread_name: thread_name.map_or(Cow::Borrowed(DEFAULT_THREAD_NAME), |found| found.value),
             deadlock_detection: deadlock_detection.is_none_or(|found| found.value),
+            virtual_time: self.virtual_time,
         })
     }
 }
@@ -403,6 +415,7 @@ mod tests {
             spare_idle: Duration::from_millis(30),
             thread_name: "env".into(),
             deadlock_detection: false,
+            virtual_time: false,
         };
         assert_eq!(resolve(NONE, &environment), Ok(from_environment));
 
@@ -420,6 +433,7 @@ mod tests {
             spare_idle: Duration::from_millis(40),
             thread_name: "given".into(),
             deadlock_detection: true,
+            virtual_time: false,
         };
         assert_eq!(resolve(given, &environment), Ok(from_program));
     }

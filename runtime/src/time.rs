@@ -62,11 +62,6 @@ pub fn now() -> Instant {
     clock::now()
 }
 
-/// The instant that is `duration` away; None if the clock cannot count so far.
-fn deadline_in(duration: Duration) -> Option<Instant> {
-    clock::now().checked_add(duration)
-}
-
 /// Waits for `duration`.
 ///
 /// A duration of zero returns at once; to let others run, there is [`yield_now`](crate::yield_now).
@@ -98,7 +93,7 @@ fn deadline_in(duration: Duration) -> Option<Instant> {
 #[inline(never)]
 #[track_caller]
 pub fn sleep(duration: Duration) {
-    wait_for_time(deadline_in(duration));
+    wait_for_time(clock::deadline_after(duration));
 }
 
 /// Waits until `deadline`: as [`sleep`]. One that has come already is no wait.
@@ -154,7 +149,7 @@ fn wait_for_time(deadline: Option<Instant>) {
 /// # Ok::<(), greenbridge_runtime::StartError>(())
 /// ```
 pub fn sleep_async(duration: Duration) -> Sleep {
-    Sleep::until(deadline_in(duration))
+    Sleep::until(clock::deadline_after(duration))
 }
 
 /// As [`sleep_until`], as a future.
@@ -260,7 +255,7 @@ impl Future for Sleep {
 /// ```
 #[inline(never)]
 pub fn timeout<R>(timeout: Duration, f: impl FnOnce() -> R) -> Result<R, Elapsed> {
-    match deadline_in(timeout) {
+    match clock::deadline_after(timeout) {
         Some(deadline) => timeout_at(deadline, f),
         None => Ok(f()),
     }

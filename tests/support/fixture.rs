@@ -35,29 +35,32 @@ pub(crate) fn build_crate(name: &str) -> PathBuf {
     target.join("release")
 }
 
+/// Builds the workspace's member in `folder` in release mode; returns the folder where its libraries lie.
+pub(crate) fn build_member(folder: &str) -> PathBuf {
+    let _alone = ONE_AT_A_TIME.lock();
+    let target = Path::new(BUILT).join("fixtures");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(ROOT).args(["build", "--release", "--offline", "--quiet", "--manifest-path"]);
+    cargo.arg(Path::new(ROOT).join(folder).join("Cargo.toml")).arg("--target-dir").arg(&target);
+    succeed(cargo.env_remove("CARGO_TARGET_DIR"));
+    target.join("release")
+}
+
 /// Compiles the C program `tests/fixtures/<path>` and links it to nothing but the C library.
 pub(crate) fn compile_program(path: &str) -> PathBuf {
-    compile(path, "", &["-pthread", "-ldl"])
+    compile("CC", "cc", path, "", &["-pthread", "-ldl"])
 }
 
 /// Compiles `tests/fixtures/<path>` into a shared library.
 pub(crate) fn compile_shared_library(path: &str) -> PathBuf {
-    compile(path, ".so", &["-shared", "-fPIC", "-pthread", "-ldl"])
+    compile("CC", "cc", path, ".so", &["-shared", "-fPIC", "-pthread", "-ldl"])
 }
 
-/// The same in C++; `None`, and a line that says so, where there is no compiler for it.
-pub(crate) fn compile_shared_library_of_cpp(path: &str) -> Option<PathBuf> {
-    if Command::new("c++").arg("--version").output().is_err() {
-        eprintln!("passed over: there is no C++ compiler");
-        return None;
-    }
-    Some(compile(path, ".so", &["-shared", "-fPIC", "-lstdc++"]))
-}
-
-fn compile(path: &str, ending: &str, flags: &[&str]) -> PathBuf {
+/// Compiles `tests/fixtures/<path>` with the compiler that the variable `chosen` names, or else `usual`.
+pub(super) fn compile(chosen: &str, usual: &str, path: &str, ending: &str, flags: &[&str]) -> PathBuf {
     let _alone = ONE_AT_A_TIME.lock();
     let out = Path::new(BUILT).join(format!("{}{ending}", path.replace(['/', '.'], "_")));
-    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let compiler = std::env::var_os(chosen).unwrap_or_else(|| usual.into());
     // Made beside its place and then moved there: another test binary may be running the old one.
     let fresh = out.with_extension(std::process::id().to_string());
     let mut cc = Command::new(compiler);

@@ -12,6 +12,7 @@ mod executor;
 mod fixture;
 mod interposed;
 mod movers;
+mod package;
 mod process;
 mod procfs;
 mod way;
@@ -24,9 +25,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) use alone::alone;
 pub(crate) use everywhere::{Place, Running, in_callback, poll_once, spawn_future};
 pub(crate) use executor::{block_on_all, block_on_os_thread};
-pub(crate) use fixture::{build_crate, compile_program, compile_shared_library, compile_shared_library_of_cpp};
+pub(crate) use fixture::{build_crate, build_member, compile_program, compile_shared_library};
 pub(crate) use interposed::{allow_threads, before_each_thread, delay_threads, failed_threads};
 pub(crate) use movers::Movers;
+pub(crate) use package::{Library, compile_against, compile_cpp_library, cpp_compiler, pass_over};
 pub(crate) use process::{Outcome, Process, child, child_on_processors};
 pub(crate) use procfs::{
     gettid, pause, resident_bytes, switches_of_other_threads, thread_count, thread_names, wait_until,

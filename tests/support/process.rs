@@ -18,13 +18,15 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// The settings of the runtime. A child gets those that its test gives it, and none of the caller's.
-const SETTINGS: [&str; 6] = [
+const SETTINGS: [&str; 8] = [
     "GREENBRIDGE_PROCESSORS",
     "GREENBRIDGE_STACK_SIZE",
     "GREENBRIDGE_MAX_THREADS",
     "GREENBRIDGE_SPARE_IDLE_MS",
     "GREENBRIDGE_THREAD_NAME",
     "GREENBRIDGE_DEADLOCK_DETECTION",
+    "GREENBRIDGE_TEST_SEED",
+    "GREENBRIDGE_TEST_RUNS",
 ];
 
 /// Runs the `#[ignore]`d test `name` of this very binary in a process of its own.

@@ -17,7 +17,7 @@
 //! # Who may touch which field, and when
 //! * `state`, `references`, `permit`: anyone who holds a reference; atomics.
 //! * `coroutine`: the worker that runs a turn, from the moment it has the [`Ready`] to the commit of that turn.
-//! * `suspender`, `pins`, `home`, `residence`, `in_callback`, `hasty`, `refused`, `scopes`, `locals`, `waits`, `entered`: the green thread
+//! * `suspender`, `pins`, `home`, `residence`, `in_callback`, `hasty`, `refused`, `scopes`, `is_in_poll`, `locals`, `waits`, `entered`: the green thread
 //!   itself while it runs, its worker between switch and commit, and
 //!   whoever was told [`Wake::MustSchedule`](super::state::Wake::MustSchedule) until it has passed the `Ready` on. The state word orders
 //!   these, as it does the stack.
@@ -93,6 +93,8 @@ pub(crate) struct Head {
     pub(crate) refused: Cell<bool>,
     /// The innermost cancellation scope of its code.
     pub(crate) scopes: Cell<*const Scope>,
+    /// Whether its code is in the poll of somebody's future: see `wait/mod.rs`.
+    pub(crate) is_in_poll: Cell<bool>,
     /// The values of its green locals. None: it has none.
     pub(crate) locals: Locals,
     /// What it waited for when it was last parked.
@@ -228,6 +230,7 @@ impl Green {
                 hasty: Cell::new(false),
                 refused: Cell::new(false),
                 scopes: Cell::new(ptr::null()),
+                is_in_poll: Cell::new(false),
                 locals: Locals::new(),
                 waits: Cell::new(None),
                 #[cfg(feature = "tokio")]

@@ -84,7 +84,9 @@ pub(crate) fn suspect() {
 
 #[cold]
 fn ask(runtime: &Runtime) {
-    if runtime.settings.deadlock_detection && runtime.idle.all_idle() && LOOK.swap(ASKED, Ordering::AcqRel) == NONE {
+    // While a timer is armed nobody is stuck; whoever fires or disarms the last one runs, and comes here when it goes to sleep.
+    let may_be_stuck = runtime.idle.all_idle() && !runtime.timers.some_armed();
+    if runtime.settings.deadlock_detection && may_be_stuck && LOOK.swap(ASKED, Ordering::AcqRel) == NONE {
         monitor::call();
     }
 }
@@ -143,6 +145,12 @@ pub(super) fn everybody_waits(runtime: &Runtime) -> bool {
     }
     heavy_fence();
     sleepers(runtime) == before && nothing_is_ready(runtime)
+}
+
+/// Whether any worker but the caller's neither sleeps nor blocks in a wait: a moment's truth.
+pub(crate) fn other_workers_run(runtime: &Runtime) -> bool {
+    let blocked = blocked::all().iter().filter(|blocked| !blocked.green.is_null()).count();
+    runtime.spares.at_rest().len() + blocked + 1 < runtime.spares.threads()
 }
 
 /// An OS thread that sleeps or blocks.

@@ -369,7 +369,7 @@ fn callback_was_skipped() -> ! {
 fn c_unwinds() -> ! {
     eprintln!(
         "greenbridge: something unwinds out of a C call that is no panic of Rust (a C++ exception, pthread_exit, or a cancellation): \
-         Rust cannot catch it, and the process cannot go on"
+         Rust cannot catch foreign exceptions, and the process cannot go on"
     );
     std::process::abort();
 }

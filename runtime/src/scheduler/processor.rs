@@ -153,20 +153,25 @@ impl Processor {
         self.has_next() || !self.stealer.is_empty()
     }
 
-    /// Whether nobody waits for this processor in particular, so that a yield need not switch. It counts as a turn, and is not alone when
-    /// the timers must be looked at.
+    /// Whether nobody waits for this processor in particular, so that a yield need not switch. Then the yield counts as a turn; when that
+    /// is one before which the processor looks at the timers, it must switch all the same.
     ///
     /// # Safety
     /// The caller is the owner.
     #[inline]
     pub(crate) unsafe fn is_alone(&self) -> bool {
         // SAFETY: by contract. The owner's own view of the queue needs no fence.
-        unsafe {
+        if self.has_next() || unsafe { self.owned(|owned| !owned.queue.is_empty()) } {
+            return false;
+        }
+        // SAFETY: as above.
+        let tick = unsafe {
             self.owned(|owned| {
                 owned.tick = owned.tick.wrapping_add(1);
-                !self.has_next() && owned.queue.is_empty() && !self.must_look(owned.tick)
+                owned.tick
             })
-        }
+        };
+        !self.must_look(tick)
     }
 
     /// The next green thread of its own: `next`, unless that has been first for long, then the queue.

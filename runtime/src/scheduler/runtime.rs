@@ -8,12 +8,14 @@ use super::spare::Spares;
 use super::worker::Worker;
 use super::{current, monitor};
 use crate::builder::StartError;
+use crate::driver::clock;
 use crate::driver::keeper::Keeper;
 use crate::driver::timers::Timers;
 use crate::green::thread::Ready;
 use crate::primitive::{self, AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use crate::settings::Resolved;
 use crate::stack::{self, StackPool};
+use crate::testing::run::Testing;
 use core::fmt;
 use core::ptr;
 use crossbeam_deque::Injector;
@@ -29,6 +31,8 @@ pub(crate) struct Runtime {
     pub(crate) keeper: Keeper<Worker>,
     pub(crate) stacks: StackPool,
     next_id: AtomicU64,
+    /// In virtual time, what decides who runs next.
+    pub(crate) testing: Option<Testing>,
 }
 
 /// Null until the runtime is up.
@@ -94,6 +98,9 @@ pub(crate) fn start(settings: Resolved) -> Result<(), StartError> {
         return Err(StartError::already_started());
     }
     primitive::prepare_fences().map_err(StartError::no_fence)?;
+    if settings.virtual_time {
+        clock::make_virtual();
+    }
     let runtime = Box::leak(Box::new(Runtime {
         processors: (0..settings.processors).map(Processor::new).collect(),
         injector: Injector::new(),
@@ -103,6 +110,7 @@ pub(crate) fn start(settings: Resolved) -> Result<(), StartError> {
         keeper: Keeper::new(),
         stacks: StackPool::new(settings.stack_size),
         next_id: AtomicU64::new(1),
+        testing: settings.virtual_time.then(Testing::new),
         settings,
     }));
     stay_loaded();

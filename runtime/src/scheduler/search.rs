@@ -16,6 +16,7 @@ use super::worker::Worker;
 use super::{hand_off, monitor, time};
 use crate::green::thread::Ready;
 use crate::primitive::Ordering;
+use crate::testing::run::Testing;
 use core::ptr;
 use crossbeam_deque::Steal;
 
@@ -36,6 +37,9 @@ pub(crate) fn find(runtime: &'static Runtime, worker: &'static Worker, processor
         })
     };
     processor.turns.store(tick, Ordering::Relaxed);
+    if let Some(testing) = &runtime.testing {
+        return find_by_chance(runtime, worker, processor, testing);
+    }
     if searching {
         return search(runtime, worker, processor);
     }
@@ -69,8 +73,29 @@ pub(crate) fn count_turn(runtime: &'static Runtime, processor: &Processor) {
     }
 }
 
+/// The same in virtual time, where there is one processor.
+#[cold]
+fn find_by_chance(
+    runtime: &'static Runtime,
+    worker: &'static Worker,
+    processor: &'static Processor,
+    testing: &Testing,
+) -> Option<Ready> {
+    let found = testing.find(runtime, worker, processor);
+    if found.is_some() || worker.has_mail() {
+        stop_searching(runtime, processor);
+        return found;
+    }
+    // SAFETY: the worker owns the processor.
+    let was_searching = unsafe { processor.owned(|owned| core::mem::take(&mut owned.searching)) };
+    give_up(runtime, worker, processor, if was_searching { Role::Searching } else { Role::Running })
+}
+
 /// What lies in the processor's own queue or the injector.
 pub(crate) fn find_at_hand(runtime: &Runtime, processor: &Processor) -> Option<Ready> {
+    if let Some(testing) = &runtime.testing {
+        return testing.choose(runtime, processor);
+    }
     // SAFETY: the caller is the owner.
     unsafe { processor.pop() }.or_else(|| from_injector(runtime, processor))
 }
@@ -120,7 +145,7 @@ fn give_up(
     processor.sleeper.store(ptr::from_ref(worker).cast_mut(), Ordering::Release);
     runtime.idle.go_idle(processor.index, was);
     monitor::mind_next(runtime);
-    let work = has_work_anywhere(runtime);
+    let work = has_work_anywhere(runtime) || runtime.testing.as_ref().is_some_and(|testing| testing.can_go_on(runtime));
     let admits = runtime.spares.some_wait_to_move() && !worker.is_host();
     // Whoever takes the worker from its place beside the processor gives it another; only if that is this worker, it may look further.
     if (work || admits) && hand_off::leave_place(worker, processor) {
@@ -129,7 +154,10 @@ fn give_up(
             hand_off::own_idle(runtime, worker, processor);
             if work {
                 set_searching(processor, true);
-                return search(runtime, worker, processor);
+                return match &runtime.testing {
+                    Some(testing) => find_by_chance(runtime, worker, processor, testing),
+                    None => search(runtime, worker, processor),
+                };
             }
             runtime.spares.admit(worker);
             return None;
@@ -163,7 +191,7 @@ fn set_searching(processor: &Processor, searching: bool) {
 }
 
 /// Takes from the injector, and moves a few more into the run queue.
-fn from_injector(runtime: &Runtime, processor: &Processor) -> Option<Ready> {
+pub(crate) fn from_injector(runtime: &Runtime, processor: &Processor) -> Option<Ready> {
     if runtime.injector.is_empty() {
         return None;
     }
@@ -179,7 +207,7 @@ fn from_injector(runtime: &Runtime, processor: &Processor) -> Option<Ready> {
 }
 
 /// Fires timers that are due, and takes whom that has made ready.
-pub(crate) fn from_timers(runtime: &'static Runtime, processor: &Processor) -> Option<Ready> {
+fn from_timers(runtime: &'static Runtime, processor: &Processor) -> Option<Ready> {
     if time::fire_any(runtime, processor) {
         // SAFETY: the caller is the owner.
         unsafe { processor.pop() }

@@ -192,6 +192,11 @@ impl Spares {
         lock(&self.list).ended.push(worker);
     }
 
+    /// How many OS threads there are.
+    pub(crate) fn threads(&self) -> usize {
+        lock(&self.list).threads
+    }
+
     /// The workers that sleep, and that nobody has called: a moment's truth.
     pub(crate) fn at_rest(&self) -> Vec<(OsThread, u64)> {
         lock(&self.list).made.iter().filter_map(|worker| worker.at_rest()).collect()

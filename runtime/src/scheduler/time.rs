@@ -146,7 +146,7 @@ fn fire(runtime: &Runtime, processor: &Processor, shard: usize, now: Moment) -> 
 /// For a worker that has nothing at hand: fires a timer that is due, whosever it is, and sees to it that others look after the rest. The
 /// caller takes `next` at once.
 #[cold]
-pub(super) fn fire_any(runtime: &'static Runtime, processor: &Processor) -> bool {
+pub(crate) fn fire_any(runtime: &'static Runtime, processor: &Processor) -> bool {
     if !runtime.timers.some_armed() {
         return false;
     }
@@ -154,7 +154,12 @@ pub(super) fn fire_any(runtime: &'static Runtime, processor: &Processor) -> bool
     let (count, own) = (runtime.timers.shards(), processor.index);
     let set_runs_next = |runs| {
         // SAFETY: the caller is the owner.
-        unsafe { processor.owned(|owned| owned.watch.runs_next = runs) };
+        unsafe {
+            processor.owned(|owned| {
+                owned.watch.runs_next = runs;
+                owned.watch.spare_next = 2;
+            });
+        }
     };
     set_runs_next(true);
     let fired = (0..count).any(|n| fire(runtime, processor, (own + n) % count, now));
@@ -237,7 +242,8 @@ pub(super) fn sleep_as_keeper(
     if !is_beside || runtime.keeper.claim(worker) == Claim::AnotherKeeps {
         return None;
     }
-    let earliest = runtime.timers.earliest();
+    // A virtual clock does not go on by itself.
+    let earliest = if clock::is_virtual() { NEVER } else { runtime.timers.earliest() };
     let is_due = |earliest: Moment| earliest != NEVER && earliest <= clock::moment();
     if !is_due(earliest) {
         runtime.keeper.keep_until(earliest);

@@ -16,7 +16,7 @@ use super::inbox::{Inbox, Sleep};
 use super::processor::Processor;
 use super::runtime::Runtime;
 use super::status::{Status, Ticket};
-use super::{current, deadlock, hand_off, resident, search, time};
+use super::{current, deadlock, hand_off, monitor, resident, search, time};
 use crate::driver::clock::{self, Moment};
 use crate::green::thread::{Head, Ready, Residence};
 use crate::green::turn;
@@ -256,8 +256,6 @@ enum Place {
 enum Rest {
     /// There is a processor, or mail: look.
     Look,
-    /// There is a processor, and a timer has made this one ready.
-    Run(Ready),
     /// The OS thread ends.
     End,
 }
@@ -276,12 +274,7 @@ pub(crate) fn main(runtime: &'static Runtime, worker: &'static Worker) {
     let abort = AbortOnUnwind;
     // Whoever starts an OS thread gives it a processor, or puts it among the spare workers.
     let mut place = Place::Given;
-    loop {
-        match rest(runtime, worker, place) {
-            Rest::Look => {}
-            Rest::Run(ready) => run_found(runtime, worker, ready),
-            Rest::End => break,
-        }
+    while let Rest::Look = rest(runtime, worker, place) {
         while run_one(runtime, worker) {}
         place = match worker.beside.take() {
             Some(processor) => Place::Beside(processor),
@@ -301,7 +294,11 @@ fn run_one(runtime: &'static Runtime, worker: &'static Worker) -> bool {
             search::stop_searching(runtime, processor);
             search::count_turn(runtime, processor);
         }
-        if (!worker.others_first.replace(false) || !run_other(runtime, worker))
+        let others_first = match &runtime.testing {
+            Some(testing) => testing.below(2) == 1,
+            None => worker.others_first.replace(false),
+        };
+        if (!others_first || !run_other(runtime, worker))
             && let Some(ready) = worker.next_resident()
         {
             worker.others_first.set(true);
@@ -372,6 +369,10 @@ fn rest(runtime: &'static Runtime, worker: &'static Worker, place: Place) -> Res
         worker.rests.store(worker.rests.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         if !worker.is_assigned() && worker.inbox.sleep() == Sleep::MayPark {
             deadlock::suspect();
+            if runtime.testing.is_some() && matches!(place, Place::Spare) {
+                // It may have been this worker that the run waited for.
+                hand_off::wake_one(runtime);
+            }
             let slept = match place {
                 Place::Beside(processor) => time::sleep_as_keeper(runtime, worker, processor),
                 Place::Given | Place::Spare => None,
@@ -390,8 +391,9 @@ fn rest(runtime: &'static Runtime, worker: &'static Worker, place: Place) -> Res
                 // Nobody else takes it from there any more. Without the processor, if that has gone, it is a spare worker.
                 if runtime.idle.take_back(processor.index, Role::Running) {
                     hand_off::own_idle(runtime, worker, processor);
-                    if let Some(ready) = search::from_timers(runtime, processor) {
-                        return Rest::Run(ready);
+                    if time::fire_any(runtime, processor) && (worker.has_mail() || !runtime.injector.is_empty()) {
+                        // Somebody else may have a turn before `next` has.
+                        monitor::wake();
                     }
                 }
                 return Rest::Look;

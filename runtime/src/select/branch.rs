@@ -75,7 +75,7 @@ impl TimerBranch {
     }
 
     pub(super) fn after(duration: Duration) -> Self {
-        Self { deadline: clock::now().checked_add(duration), has_come: false }
+        Self { deadline: clock::deadline_after(duration), has_come: false }
     }
 }
 

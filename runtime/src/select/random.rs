@@ -2,6 +2,7 @@
 
 use crate::primitive::{AtomicU64, Ordering};
 use crate::scheduler::current;
+use crate::testing;
 use crossbeam_utils::CachePadded;
 
 /// How many sequences there are. Workers use them in turn, so that two of them seldom write the same cache line.
@@ -16,9 +17,12 @@ pub(super) fn sequence() -> &'static AtomicU64 {
     &STATES[current::worker().map_or(0, |worker| worker.index) % SEQUENCES]
 }
 
-/// The next number of the sequence. Two OS threads that draw at once may get the same one, which hurts nobody.
+/// The next number of the sequence, or, in virtual time, of the run. Two OS threads that draw at once may get the same one, which hurts nobody.
 #[inline]
 pub(super) fn next(sequence: &AtomicU64) -> u32 {
+    if let Some(number) = testing::run::below(1 << 32) {
+        return number as u32;
+    }
     let mut state = sequence.load(Ordering::Relaxed);
     state ^= state << 13;
     state ^= state >> 7;

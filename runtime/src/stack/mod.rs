@@ -11,7 +11,8 @@
 //!
 //! Reading order: [`slab`] (the memory itself, with a picture), [`guard`] (its lower end), [`pool`] (who keeps the
 //! stacks that nobody uses), [`overflow`] (a guard is hit: who ran there, and the message), [`signal`] (all other
-//! faults go on to whoever handled them before), [`alternate`] (the memory on which such a handler runs), [`error`] (no
+//! faults go on to whoever handled them before), [`alternate`] (the memory on which such a handler runs), [`meter`] (how
+//! deep a piece of code goes), [`error`] (no
 //! stack could be had, and which knob moves that).
 //!
 //! What a parked green thread costs in here: the pages it touched (one, if it is modest), 640 bytes of page tables at
@@ -23,6 +24,7 @@ mod alternate;
 mod child;
 mod error;
 mod guard;
+pub mod meter;
 mod overflow;
 mod pool;
 mod signal;

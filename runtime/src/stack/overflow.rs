@@ -27,6 +27,7 @@ use std::io;
 use libc::{c_int, c_void, siginfo_t};
 
 use super::Owner;
+use super::meter;
 use super::signal;
 use super::slab::{self, Slot};
 use crate::primitive::Ordering;
@@ -50,7 +51,7 @@ unsafe extern "C" fn on_fault(number: c_int, info: *mut siginfo_t, context: *mut
         let owner = slot.owner().load(Ordering::Acquire);
         // SAFETY: null, or the owner that was set last. The green thread that it belongs to runs on this very OS thread
         // and cannot end before we return, so it is valid (see the module doc).
-        report(unsafe { owner.as_ref() }, slot.shape().usable());
+        report(unsafe { owner.as_ref() }, slot);
         // SAFETY: abort may be called from a handler, and does not return.
         unsafe { libc::abort() };
     }
@@ -66,8 +67,8 @@ fn overflowed(address: usize, stack_pointer: Option<usize>) -> Option<Slot> {
     (slot.is_guarded_at(address) && runs_here).then_some(slot)
 }
 
-/// Says on stderr who overflowed a stack with `usable` bytes, and which knob helps.
-fn report(owner: Option<&Owner>, usable: usize) {
+/// Says on stderr who overflowed the stack in `slot`, how much of it was ever touched, and which knob helps.
+fn report(owner: Option<&Owner>, slot: Slot) {
     let mut message = Message::new();
     message.add("greenbridge: ");
     match owner.map(|owner| (owner.name(), owner.id())) {
@@ -85,8 +86,16 @@ fn report(owner: Option<&Owner>, usable: usize) {
         None => message.add("a green thread"),
     }
     message.add(" overflowed its stack of ");
-    message.add_number(usable as u64 >> 10);
-    message.add(" KiB; raise Builder::stack_size or GREENBRIDGE_STACK_SIZE\n");
+    let usable = slot.usable();
+    message.add_number(slot.shape().usable() as u64 >> 10);
+    message.add(" KiB");
+    // A call chain touches all of it; a frame that is too large jumps over the rest.
+    if let Some(deepest) = meter::lowest_in_memory(usable.clone()).filter(|&deepest| deepest > usable.start) {
+        message.add(", of which only ");
+        message.add_number((usable.end - deepest) as u64 >> 10);
+        message.add(" KiB were ever touched: one frame is larger than the rest");
+    }
+    message.add("; raise Builder::stack_size or GREENBRIDGE_STACK_SIZE\n");
     message.write_to_stderr();
 }
 

@@ -312,7 +312,7 @@ impl Slot {
     }
 
     /// The bytes above the guard.
-    fn usable(self) -> Range<usize> {
+    pub(super) fn usable(self) -> Range<usize> {
         let top = self.top().get();
         top - self.slab.shape.usable..top
     }

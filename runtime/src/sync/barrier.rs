@@ -19,7 +19,8 @@
 //! # Ok::<(), greenbridge_runtime::StartError>(())
 //! ```
 
-use super::timed_out::{TimedOut, deadline_after};
+use super::timed_out::TimedOut;
+use crate::driver::clock;
 use crate::primitive::{Mutex, lock_briefly};
 use crate::wait::What;
 use crate::wait::operation::{Operation, Waiting, wait_for, wait_for_until};
@@ -80,7 +81,7 @@ impl Barrier {
     #[inline(never)]
     #[track_caller]
     pub fn wait_timeout(&self, timeout: Duration) -> Result<BarrierWaitResult, TimedOut> {
-        wait_for_until(What::Barrier, deadline_after(timeout), Arrive(self), ()).ok_or(TimedOut)
+        wait_for_until(What::Barrier, clock::deadline_after(timeout), Arrive(self), ()).ok_or(TimedOut)
     }
 
     /// As [`wait`](Self::wait), until `deadline`.

@@ -261,7 +261,7 @@ impl<T: Clone> Receiver<T> {
     #[inline(never)]
     #[track_caller]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError> {
-        self.recv_until(clock::now().checked_add(timeout))
+        self.recv_until(clock::deadline_after(timeout))
     }
 
     /// Receives the next message if it comes before `deadline`.
@@ -349,21 +349,15 @@ impl<T> Operation for Receiving<'_, T> {
     type Slot = ();
     type Output = Result<Arc<T>, RecvError>;
 
-    fn poll(&self, mut waiter: Pin<&mut Waiter<()>>, context: &Context<'_>) -> Poll<Self::Output> {
+    fn poll(&self, waiter: Pin<&mut Waiter<()>>, context: &Context<'_>) -> Poll<Self::Output> {
         let mut state = self.0.shared.lock();
         let read = match state.read(&self.0.next) {
             Ok(message) => Ok(message),
             Err(TryRecvError::Lagged(lost)) => Err(RecvError::Lagged(lost)),
             Err(TryRecvError::Closed) => Err(RecvError::Closed),
             Err(TryRecvError::Empty) => {
-                let old = if waiter.is_queued() {
-                    state.waiting.rewake(waiter.as_ref(), context.waker().clone())
-                } else {
-                    waiter.as_mut().reset();
-                    // SAFETY: 1. not queued, seen under the lock; 2. pinned by its owner, who gives up before it drops it; 3. the
-                    // channel's lock.
-                    unsafe { state.waiting.enqueue(waiter.as_ref(), context.waker().clone()) }
-                };
+                // SAFETY: 1. in this queue or none; 2. pinned by its owner, who gives up before it drops it; 3. the channel's lock.
+                let old = unsafe { state.waiting.enqueue_or_rewake(waiter.as_ref(), context.waker()) };
                 drop(state);
                 drop(old);
                 return Poll::Pending;

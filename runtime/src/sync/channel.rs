@@ -44,6 +44,7 @@ pub(super) use shared::wake_all;
 #[cfg(feature = "stream")]
 pub use stream::{IntoStream, RecvStream};
 
+use crate::cancel::Cancelled;
 use crate::driver::clock;
 use crate::wait::What;
 use crate::wait::operation::{Waiting, wait_for, wait_for_until};
@@ -51,6 +52,7 @@ use core::cell::Cell;
 use core::fmt;
 use future::{Receiving, Sending, SendingUntil};
 use shared::Channel;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -96,7 +98,15 @@ impl<T> Sender<T> {
             Err(TrySendError::Closed(message)) => return Err(SendError(message)),
             Err(TrySendError::Full(message)) => message,
         };
-        wait_for(What::Room, Sending(&self.channel), Some(message))
+        let unsent = Cell::new(None);
+        let sending = SendingUntil { channel: &self.channel, unsent: &unsent };
+        catch_unwind(AssertUnwindSafe(|| wait_for(What::Room, sending, Some(message)))).unwrap_or_else(|payload| {
+            if payload.is::<Cancelled>() && unsent.take().is_none() {
+                // Cut short at the moment when a receiver took it: it is sent, and the next wait is the one that is cut short.
+                return Ok(());
+            }
+            resume_unwind(payload)
+        })
     }
 
     /// Sends `message` if there is room before `timeout` has passed.
@@ -123,7 +133,7 @@ impl<T> Sender<T> {
     #[inline(never)]
     #[track_caller]
     pub fn send_timeout(&self, message: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
-        self.send_until(message, clock::now().checked_add(timeout))
+        self.send_until(message, clock::deadline_after(timeout))
     }
 
     /// Sends `message` if there is room before `deadline`.
@@ -230,7 +240,7 @@ impl<T> Receiver<T> {
     #[inline(never)]
     #[track_caller]
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
-        self.recv_until(clock::now().checked_add(timeout))
+        self.recv_until(clock::deadline_after(timeout))
     }
 
     /// Receives a message if one comes before `deadline`.

@@ -191,7 +191,7 @@ impl Condvar {
         guard: MutexGuard<'a, T>,
         timeout: Duration,
     ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
-        self.wait_at_most(guard, clock::now().checked_add(timeout))
+        self.wait_at_most(guard, clock::deadline_after(timeout))
     }
 
     /// As [`wait_timeout`](Self::wait_timeout), until `deadline`.
@@ -232,7 +232,7 @@ impl Condvar {
         timeout: Duration,
         mut condition: impl FnMut(&mut T) -> bool,
     ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
-        let deadline = clock::now().checked_add(timeout);
+        let deadline = clock::deadline_after(timeout);
         let mut result = WaitTimeoutResult(false);
         loop {
             if !condition(&mut guard) {

@@ -142,7 +142,7 @@ impl<T: ?Sized> Mutex<T> {
     #[track_caller]
     pub fn try_lock_for(&self, timeout: Duration) -> Option<MutexGuard<'_, T>> {
         let is_mine = self.raw.try_lock() == Attempt::Locked || {
-            let deadline = clock::now().checked_add(timeout);
+            let deadline = clock::deadline_after(timeout);
             lock_slowly_until(&self.raw, deadline) == Attempt::Locked
         };
         is_mine.then(|| MutexGuard::of(self))

@@ -29,7 +29,8 @@
 //! # Ok::<(), greenbridge_runtime::StartError>(())
 //! ```
 
-use super::timed_out::{TimedOut, deadline_after};
+use super::timed_out::TimedOut;
+use crate::driver::clock;
 use crate::primitive::{Mutex, lock_briefly};
 use crate::wait::operation::{Operation, Waiting};
 use crate::wait::queue::{WaitQueue, Waiter};
@@ -200,7 +201,7 @@ impl Notified<'_> {
     #[inline(never)]
     #[track_caller]
     pub fn wait_timeout(self, timeout: Duration) -> Result<(), TimedOut> {
-        self.wait_until(deadline_after(timeout))
+        self.wait_until(clock::deadline_after(timeout))
     }
 
     /// As [`wait`](Self::wait), until `deadline`.

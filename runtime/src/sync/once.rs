@@ -15,7 +15,8 @@
 //! assert_eq!(greetings, 1);
 //! ```
 
-use super::timed_out::{TimedOut, deadline_after};
+use super::timed_out::TimedOut;
+use crate::driver::clock;
 use crate::primitive::{AtomicBool, Mutex, Ordering, lock_briefly, thread_token};
 use crate::wait::operation::{Operation, Waiting, wait_for, wait_for_until};
 use crate::wait::queue::{WaitQueue, Waiter};
@@ -144,7 +145,7 @@ impl Once {
     #[inline(never)]
     #[track_caller]
     pub fn wait_timeout(&self, timeout: Duration) -> Result<(), TimedOut> {
-        self.wait_until(deadline_after(timeout))
+        self.wait_until(clock::deadline_after(timeout))
     }
 
     /// As [`wait`](Self::wait), until `deadline`.

@@ -207,7 +207,7 @@ impl<T> Receiver<T> {
     #[inline(never)]
     #[track_caller]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError> {
-        self.recv_until(clock::now().checked_add(timeout))
+        self.recv_until(clock::deadline_after(timeout))
     }
 
     /// Waits for the message until `deadline`.

@@ -25,7 +25,7 @@ pub use guard::{MappedRwLockWriteGuard, RwLockReadGuard, RwLockWriteGuard};
 
 use super::acquire::{acquire, acquire_async, acquire_until};
 use super::permits::{Attempt, Closed, Permits};
-use super::timed_out::deadline_after;
+use crate::driver::clock;
 use crate::wait::What;
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -121,7 +121,7 @@ impl<T: ?Sized> RwLock<T> {
     #[inline(never)]
     #[track_caller]
     pub fn try_read_for(&self, timeout: Duration) -> Option<RwLockReadGuard<'_, T>> {
-        self.read_until(deadline_after(timeout))
+        self.read_until(clock::deadline_after(timeout))
     }
 
     /// As [`read`](Self::read), until `deadline`. None: it has come.
@@ -147,7 +147,7 @@ impl<T: ?Sized> RwLock<T> {
     #[inline(never)]
     #[track_caller]
     pub fn try_write_for(&self, timeout: Duration) -> Option<RwLockWriteGuard<'_, T>> {
-        self.write_until(deadline_after(timeout))
+        self.write_until(clock::deadline_after(timeout))
     }
 
     /// As [`write`](Self::write), until `deadline`. None: it has come.

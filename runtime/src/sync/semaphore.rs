@@ -31,7 +31,7 @@ pub use permit::{OwnedSemaphorePermit, SemaphorePermit};
 
 use super::acquire::{acquire, acquire_async, acquire_until};
 use super::permits::{Attempt, Closed, Permits};
-use super::timed_out::deadline_after;
+use crate::driver::clock;
 use crate::wait::What;
 use core::fmt;
 use std::sync::Arc;
@@ -136,7 +136,7 @@ impl Semaphore {
     #[inline(never)]
     #[track_caller]
     pub fn acquire_timeout(&self, timeout: Duration) -> Result<SemaphorePermit<'_>, AcquireTimeoutError> {
-        self.acquire_many_until(1, deadline_after(timeout))
+        self.acquire_many_until(1, clock::deadline_after(timeout))
     }
 
     /// As [`acquire`](Self::acquire), until `deadline`.
@@ -172,7 +172,7 @@ impl Semaphore {
         count: u32,
         timeout: Duration,
     ) -> Result<SemaphorePermit<'_>, AcquireTimeoutError> {
-        self.acquire_many_until(count, deadline_after(timeout))
+        self.acquire_many_until(count, clock::deadline_after(timeout))
     }
 
     /// As [`acquire_many`](Self::acquire_many), until `deadline`.

@@ -1,9 +1,7 @@
 //! The end of a wait that has taken too long.
 
-use crate::driver::clock;
 use core::fmt;
 use std::error::Error;
-use std::time::{Duration, Instant};
 
 /// The deadline came before what was waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,8 +14,3 @@ impl fmt::Display for TimedOut {
 }
 
 impl Error for TimedOut {}
-
-/// The deadline of a wait that begins now. None, which is no deadline, if the clock cannot count that far.
-pub(super) fn deadline_after(timeout: Duration) -> Option<Instant> {
-    clock::now().checked_add(timeout)
-}

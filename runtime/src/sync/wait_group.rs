@@ -22,7 +22,8 @@
 //! # Ok::<(), greenbridge_runtime::StartError>(())
 //! ```
 
-use super::timed_out::{TimedOut, deadline_after};
+use super::timed_out::TimedOut;
+use crate::driver::clock;
 use crate::primitive::{Mutex, lock_briefly};
 use crate::wait::What;
 use crate::wait::operation::{Operation, Waiting, wait_for, wait_for_until};
@@ -131,7 +132,7 @@ impl WaitGroup {
     #[inline(never)]
     #[track_caller]
     pub fn wait_timeout(&self, timeout: Duration) -> Result<(), TimedOut> {
-        wait_for_until(What::WaitGroup, deadline_after(timeout), WaitForAll(&self.0), ()).ok_or(TimedOut)
+        wait_for_until(What::WaitGroup, clock::deadline_after(timeout), WaitForAll(&self.0), ()).ok_or(TimedOut)
     }
 
     /// As [`wait`](Self::wait), until `deadline`.

@@ -295,7 +295,7 @@ impl<T> Receiver<T> {
     #[inline(never)]
     #[track_caller]
     pub fn changed_timeout(&mut self, timeout: Duration) -> Result<(), RecvTimeoutError> {
-        self.changed_until(clock::now().checked_add(timeout))
+        self.changed_until(clock::deadline_after(timeout))
     }
 
     /// The same until `deadline`.
@@ -373,7 +373,7 @@ impl<T> Receiver<T> {
         timeout: Duration,
         mut is_right: impl FnMut(&T) -> bool,
     ) -> Result<Arc<T>, RecvTimeoutError> {
-        let deadline = clock::now().checked_add(timeout);
+        let deadline = clock::deadline_after(timeout);
         loop {
             let (value, may_change) = self.look();
             if is_right(&value) {

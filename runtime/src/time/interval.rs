@@ -1,6 +1,6 @@
 //! Ticks at regular times, and what becomes of those that were missed.
 
-use super::{Sleep, deadline_in};
+use super::Sleep;
 use crate::driver::clock;
 use crate::wait::{What, wait};
 use core::pin::Pin;
@@ -136,7 +136,7 @@ impl Interval {
 
     /// The next tick comes a period from now.
     pub fn reset(&mut self) {
-        self.sleep.move_to(deadline_in(self.period));
+        self.sleep.move_to(clock::deadline_after(self.period));
     }
 
     /// The next tick comes at `deadline`, and the others after that.

@@ -1,6 +1,6 @@
 //! Times to be received as from a channel.
 
-use super::{Sleep, deadline_in};
+use super::Sleep;
 use crate::driver::clock;
 use crate::primitive::{Mutex, lock};
 use crate::wait::{What, wait};
@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 /// # Ok::<(), greenbridge_runtime::StartError>(())
 /// ```
 pub fn after(duration: Duration) -> TimeReceiver {
-    TimeReceiver::new(deadline_in(duration), None)
+    TimeReceiver::new(clock::deadline_after(duration), None)
 }
 
 /// The receiving end of a channel on which a message comes every `period`, the first after one.
@@ -53,7 +53,7 @@ pub fn after(duration: Duration) -> TimeReceiver {
 #[track_caller]
 pub fn ticker(period: Duration) -> TimeReceiver {
     assert!(!period.is_zero(), "the period of a ticker must not be zero");
-    TimeReceiver::new(deadline_in(period), Some(period))
+    TimeReceiver::new(clock::deadline_after(period), Some(period))
 }
 
 /// Receives times: made by [`after`] and [`ticker`]. Clones receive from the same channel, each message once.

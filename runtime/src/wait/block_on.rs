@@ -1,8 +1,9 @@
 //! Waiting for a future.
 
-use super::{What, wait};
+use super::{What, park, wait};
 #[cfg(feature = "tokio")]
 use crate::tokio::{Reactor, poll};
+use core::cell::Cell;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 
@@ -83,6 +84,7 @@ impl<F: Future> Awaited<'_, F> {
     #[inline(never)]
     pub(crate) fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let (mut future, reactor) = self.parts();
+        let _in_poll = InPoll::new();
         reactor.run(|| {
             let polled = poll(future.as_mut().as_pin_mut().expect("not polled after it was done"), context);
             if polled.is_ready() {
@@ -90,6 +92,27 @@ impl<F: Future> Awaited<'_, F> {
             }
             polled
         })
+    }
+}
+
+/// Notes for the running green thread that its code is in the poll of a future.
+struct InPoll<'a> {
+    note: Option<(&'a Cell<bool>, bool)>,
+}
+
+impl InPoll<'_> {
+    fn new() -> Self {
+        // SAFETY: it is running this very function, and runs the drop.
+        let head = park::running().map(|head| unsafe { head.as_ref() });
+        Self { note: head.map(|head| (&head.is_in_poll, head.is_in_poll.replace(true))) }
+    }
+}
+
+impl Drop for InPoll<'_> {
+    fn drop(&mut self) {
+        if let Some((note, before)) = self.note {
+            note.set(before);
+        }
     }
 }
 

@@ -149,12 +149,8 @@ impl Node {
         if self.is_cancelled() {
             return Poll::Ready(());
         }
-        let old = if waiter.is_queued() {
-            links.observers.rewake(waiter.as_ref(), context.waker().clone())
-        } else {
-            // SAFETY: 1. not queued, seen under the lock; 2. pinned by its owner, who gives up before it drops it; 3. the node's lock.
-            unsafe { links.observers.enqueue(waiter.as_ref(), context.waker().clone()) }
-        };
+        // SAFETY: 1. in this queue or none; 2. pinned by its owner, who gives up before it drops it; 3. the node's lock.
+        let old = unsafe { links.observers.enqueue_or_rewake(waiter.as_ref(), context.waker()) };
         drop(links);
         drop(old);
         Poll::Pending

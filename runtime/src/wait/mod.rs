@@ -17,7 +17,7 @@ pub(crate) mod select;
 use crate::driver::clock;
 use crate::driver::timers::Timer;
 use crate::green::switch::Suspended;
-use crate::green::thread::borrowed_waker;
+use crate::green::thread::{Head, borrowed_waker};
 use core::fmt;
 use core::panic::Location;
 use core::task::{Context, Poll};
@@ -65,6 +65,8 @@ pub(crate) enum What {
     Time,
     /// A token to be cancelled.
     Cancellation,
+    /// All others to wait: in a test.
+    Settling,
 }
 
 impl fmt::Display for What {
@@ -89,6 +91,7 @@ impl fmt::Display for What {
             What::WaitGroup => "the others of a WaitGroup",
             What::Time => "a moment in time",
             What::Cancellation => "a CancelToken to be cancelled",
+            What::Settling => "all others to wait",
         })
     }
 }
@@ -111,14 +114,14 @@ pub(crate) fn wait<T>(what: What, mut poll: impl FnMut(&mut Context<'_>) -> Poll
     let waits = Waits { what, at: Location::caller() };
     let Some(green) = park::running() else { return park::wait_on_thread(waits, poll) };
     // SAFETY: `green` is running this very function, so it outlives the waker.
-    let waker = unsafe { borrowed_waker(green) };
+    let (head, waker) = unsafe { (green.as_ref(), borrowed_waker(green)) };
     let mut context = Context::from_waker(&waker);
+    let mut wakes = Wakes::of(head);
     loop {
         if let Poll::Ready(value) = poll(&mut context) {
             return value;
         }
-        // SAFETY: as above.
-        let head = unsafe { green.as_ref() };
+        wakes.are_taken = true;
         if head.state.take_notification() {
             continue;
         }
@@ -128,6 +131,34 @@ pub(crate) fn wait<T>(what: What, mut poll: impl FnMut(&mut Context<'_>) -> Poll
             Switched::Resumed => {}
             Switched::MustBlock => return park::wait_on_thread(waits, poll),
             Switched::MayNot => park::waiting_under_bare_call(),
+        }
+    }
+}
+
+/// The wake-ups that a wait takes.
+///
+/// A green thread has one state word, whatever it waits for. A wait inside the poll of a future that an outer wait is polling may take a
+/// wake-up that was meant for the outer one; so when it is over, the outer one is woken, and looks.
+pub(crate) struct Wakes<'a> {
+    head: &'a Head,
+    /// Whether it may have taken any.
+    pub(crate) are_taken: bool,
+}
+
+impl<'a> Wakes<'a> {
+    /// Those of a wait of the running green thread.
+    #[inline]
+    pub(crate) fn of(head: &'a Head) -> Self {
+        Self { head, are_taken: false }
+    }
+}
+
+impl Drop for Wakes<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.are_taken && self.head.is_in_poll.get() {
+            // It is running, so there is nothing to schedule.
+            let _ = self.head.state.wake();
         }
     }
 }

@@ -12,7 +12,8 @@
 //! # What it must never do
 //! Hold anything that belongs to the OS thread over a switch, unless the green thread is pinned.
 
-use super::{Waits, What, cancel};
+use super::{Waits, Wakes, What, cancel};
+use crate::driver::clock;
 use crate::green::switch::Suspended;
 use crate::green::thread::{Green, Head, Residence};
 use crate::primitive::{Mutex, Ordering, lock};
@@ -140,7 +141,9 @@ pub(crate) fn wait_for_permit(green: NonNull<Head>) {
     let waits = Waits { what: What::Permit, at: Location::caller() };
     // SAFETY: it is running this very function.
     let head = unsafe { green.as_ref() };
+    let mut wakes = Wakes::of(head);
     while head.permit.swap(NO_PERMIT, Ordering::Acquire) != PERMIT {
+        wakes.are_taken = true;
         if head.state.take_notification() {
             continue;
         }
@@ -247,12 +250,12 @@ pub(crate) fn wait_on_thread_until<T>(
         if let Poll::Ready(value) = poll(&mut context) {
             return Some(value);
         }
+        if deadline.is_some_and(|deadline| clock::now() >= deadline) {
+            return None;
+        }
         // After each poll, which may have waited itself.
         cancel::observe_with(&waker);
         cancel::check();
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return None;
-        }
         if let Some(worker) = worker {
             hand_off::give_up_processor(worker);
         }
@@ -262,7 +265,7 @@ pub(crate) fn wait_on_thread_until<T>(
                 deadlock::suspect();
                 parker.park();
             }
-            Some(deadline) => parker.park_deadline(deadline),
+            Some(deadline) => parker.park_timeout(deadline.saturating_duration_since(clock::now())),
         }
         if let Some(worker) = worker.filter(|_| !was_in_c) {
             worker.try_leave();

@@ -63,17 +63,12 @@ impl<T> Operation for WaitForClose<'_, T> {
 fn queue<T>(
     mut state: MutexGuard<'_, State<T>>,
     queue: impl FnOnce(&mut State<T>) -> &mut WaitQueue<()>,
-    mut waiter: Pin<&mut Waiter<()>>,
+    waiter: Pin<&mut Waiter<()>>,
     context: &Context<'_>,
 ) {
     let queue = queue(&mut state);
-    let old = if waiter.is_queued() {
-        queue.rewake(waiter.as_ref(), context.waker().clone())
-    } else {
-        waiter.as_mut().reset();
-        // SAFETY: 1. not queued, seen under the lock; 2. pinned by its owner, who gives up before it drops it; 3. the channel's lock.
-        unsafe { queue.enqueue(waiter.as_ref(), context.waker().clone()) }
-    };
+    // SAFETY: 1. in this queue or none; 2. pinned by its owner, who gives up before it drops it; 3. the channel's lock.
+    let old = unsafe { queue.enqueue_or_rewake(waiter.as_ref(), context.waker()) };
     drop(state);
     drop(old);
 }

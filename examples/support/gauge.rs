@@ -16,6 +16,10 @@ pub(crate) struct Most {
 
 impl Most {
     /// Begins to look.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "an OS thread of its own looks now and then, and no green thread is under it"
+    )]
     pub(crate) fn start() -> io::Result<Self> {
         let (is_over, threads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (until, most) = (Arc::clone(&is_over), Arc::clone(&threads));
