@@ -11,6 +11,7 @@
 //! A callback that touches no service of the runtime pays the two branches, a load and two stores. Everything else is outlined.
 
 use crate::fallback::Fallback;
+use crate::message::say;
 use crate::promise::Site;
 use crate::start;
 use greenbridge_runtime::bridge::{self, Payload};
@@ -38,11 +39,24 @@ pub fn callback<R, F: Fallback<R>>(site: &'static Site, fallback: F, body: impl 
 #[cold]
 #[inline(never)]
 fn admit(site: &'static Site) -> Result<(), String> {
+    if is_on_signal_stack() {
+        return Err(
+            "C called in from a signal handler before the runtime was up, and nothing can be started there".to_owned()
+        );
+    }
     // The start runs Rust code that may panic, and below it are C frames.
     match catch_unwind(AssertUnwindSafe(|| start::from_c(site))) {
         Ok(passed) => passed.map_err(|error| error.to_string()),
         Err(_) => Err(greenbridge_runtime::StartError::panicked().to_string()),
     }
+}
+
+/// Whether the caller runs on its alternate signal stack: a handler that does not is not told from other code.
+fn is_on_signal_stack() -> bool {
+    // SAFETY: zero is a value of each of its fields.
+    let mut now: libc::stack_t = unsafe { std::mem::zeroed() };
+    // SAFETY: a null first argument changes nothing; the second one is written.
+    unsafe { libc::sigaltstack(std::ptr::null(), &raw mut now) == 0 && now.ss_flags & libc::SS_ONSTACK != 0 }
 }
 
 /// The body has panicked: the call from Rust that C runs under gets the panic, and C the fallback.
@@ -60,21 +74,24 @@ fn keep<R, F: Fallback<R>>(site: &'static Site, fallback: F, payload: Payload) -
 #[inline(never)]
 fn refuse<R, F: Fallback<R>>(site: &'static Site, fallback: F, why: &str) -> R {
     if F::DECLARED {
-        eprintln!("greenbridge: export `{}` returns its fallback: {why}", site.name());
+        say(&format!("export `{}` returns its fallback: {why}", site.name()));
         return value::<R, F>(site, fallback);
     }
-    eprintln!(
-        "greenbridge: export `{}`: {why}. There is no Rust caller under this C call to tell, and the export declares no value \
+    say(&format!(
+        "export `{}`: {why}. There is no Rust caller under this C call to tell, and the export declares no value \
          for C (`#[greenbridge::export(fallback = ...)]`); the process aborts",
         site.name()
-    );
+    ));
     std::process::abort();
 }
 
 /// The fallback's own expression may panic, and C is below it.
 fn value<R, F: Fallback<R>>(site: &'static Site, fallback: F) -> R {
     catch_unwind(AssertUnwindSafe(|| fallback.value())).unwrap_or_else(|_| {
-        eprintln!("greenbridge: export `{}`: its fallback panicked, so there is nothing that C could be given; the process aborts", site.name());
+        say(&format!(
+            "export `{}`: its fallback panicked, so there is nothing that C could be given; the process aborts",
+            site.name()
+        ));
         std::process::abort();
     })
 }

@@ -71,6 +71,7 @@ mod callback;
 mod errno;
 mod fallback;
 mod gate;
+mod message;
 mod primitive;
 mod promise;
 mod start;

@@ -10,7 +10,7 @@
 //! the callback. Each of them is never inlined into a user's function, and says why at its use.
 //!
 //! # Who may touch it
-//! `worker`: the worker's own start and end. `frame` and `callbacks`: the ways to call C and the callbacks, as a stack discipline; and
+//! `worker`, `signal_stack`: the worker's own start and end. `frame` and `callbacks`: the ways to call C and the callbacks, as a stack discipline; and
 //! a suspension in a callback, which carries both over to the other side. `scopes`: `wait/cancel.rs`.
 
 #![allow(clippy::disallowed_methods, reason = "this is the one thread-local")]
@@ -20,10 +20,12 @@ use super::worker::Worker;
 use crate::wait::cancel::Scope;
 use core::cell::Cell;
 use core::fmt;
+use core::ops::Range;
 use core::ptr;
 
-/// What this OS thread knows about itself.
+/// What this OS thread knows about itself. In this order: what each C call reads comes first.
 #[doc(hidden)]
+#[repr(C)]
 pub struct Slots {
     /// The worker that this OS thread is; null on a thread that the runtime did not make.
     pub(crate) worker: Cell<*const Worker>,
@@ -33,6 +35,8 @@ pub struct Slots {
     pub(crate) callbacks: Cell<usize>,
     /// The innermost cancellation scope, if this OS thread is not a worker.
     scopes: Cell<*const Scope>,
+    /// Where a worker's signal handlers run: the first address, and the size in bytes; 0 if it is not known.
+    signal_stack: Cell<(usize, usize)>,
 }
 
 std::thread_local! {
@@ -43,6 +47,7 @@ std::thread_local! {
                 frame: Cell::new(ptr::null()),
                 callbacks: Cell::new(0),
                 scopes: Cell::new(ptr::null()),
+                signal_stack: Cell::new((0, 0)),
             }
         };
 }
@@ -70,6 +75,22 @@ pub(crate) fn worker() -> Option<&'static Worker> {
 /// Makes this OS thread a worker.
 pub(crate) fn become_worker(worker: &'static Worker) {
     SLOTS.with(|slots| slots.worker.set(worker));
+}
+
+/// Keeps in mind where this worker's signal handlers run.
+pub(crate) fn keep_signal_stack(range: Range<usize>) {
+    SLOTS.with(|slots| slots.signal_stack.set((range.start, range.len())));
+}
+
+/// Whether the caller runs where this worker's signal handlers do. Another alternate stack, which C has brought, is not known.
+#[inline(never)]
+pub(crate) fn is_on_signal_stack() -> bool {
+    let here = 0_u8;
+    let here = core::hint::black_box(&raw const here).addr();
+    SLOTS.with(|slots| {
+        let (start, size) = slots.signal_stack.get();
+        here.wrapping_sub(start) < size
+    })
 }
 
 /// This OS thread is about to end.

@@ -117,6 +117,19 @@ impl Drop for InC<'_> {
     }
 }
 
+/// Dropped while the closure unwinds, and before what is popped then. It has no size: the path without a panic carries nothing.
+struct OnlyPanics;
+
+impl Drop for OnlyPanics {
+    #[cold]
+    fn drop(&mut self) {
+        // Panics of Rust are counted; what else unwinds is C's, and may come only where the function was declared `extern "C-unwind"`.
+        if !std::thread::panicking() {
+            c_unwinds();
+        }
+    }
+}
+
 /// Runs `f` as a C call made in `way`, which is not `Blocking`. If a callback panicked in it, that panic goes on here.
 ///
 /// Never inlined: the address of the slots, held over `f`, must not be shared with the caller's own code, which may run on
@@ -143,7 +156,9 @@ pub fn in_c<R>(way: Way, f: impl FnOnce() -> R) -> R {
 fn outermost<R>(slots: &Slots, worker: &Worker, way: Way, f: impl FnOnce() -> R) -> R {
     let frame = Frame { way, callbacks: slots.callbacks.get(), outer: ptr::null(), kept: Cell::new(None) };
     let in_c = InC::push(slots, &frame, Some(worker));
+    let only_panics = OnlyPanics;
     let result = f();
+    core::mem::forget(only_panics);
     drop(in_c);
     frame.pass_on(result)
 }
@@ -187,7 +202,9 @@ pub fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
             hand_off::give_up_processor(worker);
         }
         let start = hasty.map(|_| Instant::now());
+        let only_panics = OnlyPanics;
         let result = f();
+        core::mem::forget(only_panics);
         drop(in_c);
         if start.is_some_and(|start| start.elapsed() < SHORT_CALL) {
             set_running_hasty(false);
@@ -344,6 +361,15 @@ fn callback_was_skipped() -> ! {
     eprintln!(
         "greenbridge: C left a callback without returning from it (longjmp, or a C++ exception): \
          the Rust frames it skipped are lost, and the process cannot go on"
+    );
+    std::process::abort();
+}
+
+#[cold]
+fn c_unwinds() -> ! {
+    eprintln!(
+        "greenbridge: something unwinds out of a C call that is no panic of Rust (a C++ exception, pthread_exit, or a cancellation): \
+         Rust cannot catch foreign exceptions, and the process cannot go on"
     );
     std::process::abort();
 }

@@ -1,5 +1,5 @@
 //! The scheduler: who runs what, where and when. Reading order: `worker`, `search`, `schedule`, `wake`; then `in_c`, `resident`, `monitor`,
-//! `hand_off`, `spare`, `blocked`, `deadlock`, `limit`; `time`; and the protocols `status`, `idle`, `inbox` each for itself.
+//! `hand_off`, `spare`, `template`, `blocked`, `deadlock`, `limit`; `time`; and the protocols `status`, `idle`, `inbox` each for itself.
 
 pub(crate) mod blocked;
 pub(crate) mod current;
@@ -17,6 +17,7 @@ pub(crate) mod schedule;
 pub(crate) mod search;
 pub(crate) mod spare;
 pub(crate) mod status;
+pub(crate) mod template;
 pub(crate) mod time;
 pub(crate) mod wake;
 pub(crate) mod worker;

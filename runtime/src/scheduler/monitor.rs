@@ -27,7 +27,7 @@ use super::processor::Processor;
 use super::runtime::Runtime;
 use super::status::{Take, Ticket};
 use super::worker::Worker;
-use super::{deadlock, hand_off, limit, time};
+use super::{deadlock, hand_off, limit, template, time};
 use crate::primitive::{AtomicBool, Mutex, Ordering, heavy_fence, lock};
 use core::ptr;
 use crossbeam_utils::CachePadded;
@@ -115,6 +115,7 @@ enum Outlook {
 }
 
 fn main(runtime: &'static Runtime, parker: &Parker) {
+    template::be_monitor();
     make_short_sleeps_short();
     let now = Instant::now();
     let mut seen = vec![

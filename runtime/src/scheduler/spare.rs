@@ -12,6 +12,7 @@
 use super::blocked::OsThread;
 use super::hand_off::{self, NoWorker};
 use super::runtime::Runtime;
+use super::template::Template;
 use super::worker::{self, Worker};
 use super::{monitor, schedule};
 use crate::green::thread::Ready;
@@ -26,6 +27,7 @@ pub(crate) struct Spares {
     list: Mutex<List>,
     /// How many green threads wait to move: read without the lock.
     waiting: AtomicUsize,
+    template: Template,
 }
 
 struct List {
@@ -47,6 +49,7 @@ struct Spare {
 }
 
 impl Spares {
+    /// Made by the thread that starts the runtime.
     pub(crate) fn new() -> Self {
         Self {
             list: Mutex::new(List {
@@ -58,6 +61,7 @@ impl Spares {
                 movers: VecDeque::new(),
             }),
             waiting: AtomicUsize::new(0),
+            template: Template::of_caller(),
         }
     }
 
@@ -149,7 +153,11 @@ impl Spares {
     /// Starts the OS thread of `worker`, which is reserved, and sleeps until it is given a processor.
     fn start(&self, runtime: &'static Runtime, worker: &'static Worker) -> io::Result<&'static Worker> {
         let name = format!("{}-{}", runtime.settings.thread_name, worker.index);
-        let started = std::thread::Builder::new().name(name).spawn(move || worker::main(runtime, worker));
+        let main = move || {
+            runtime.spares.template.adopt();
+            worker::main(runtime, worker);
+        };
+        let started = self.template.make_thread(|| std::thread::Builder::new().name(name).spawn(main));
         started.map(|_| worker).inspect_err(|_| lock(&self.list).end(worker))
     }
 

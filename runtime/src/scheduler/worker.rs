@@ -264,9 +264,12 @@ enum Rest {
 pub(crate) fn main(runtime: &'static Runtime, worker: &'static Worker) {
     current::become_worker(worker);
     worker.os_thread.store(OsThread::current().0, Ordering::Relaxed);
-    let _alternate_stack = AlternateStack::install().inspect_err(|error| {
+    let alternate_stack = AlternateStack::install().inspect_err(|error| {
         eprintln!("greenbridge: a stack overflow on this OS thread will be a bare SIGSEGV, for it has no alternate signal stack: {error}");
     });
+    if let Ok(stack) = &alternate_stack {
+        current::keep_signal_stack(stack.range());
+    }
     // Ends the process rather than the OS thread if a panic gets here: the processor would be lost.
     let abort = AbortOnUnwind;
     // Whoever starts an OS thread gives it a processor, or puts it among the spare workers.

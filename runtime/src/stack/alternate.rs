@@ -5,6 +5,7 @@
 //! worker therefore has 64 KiB of its own, with a page below that nobody may touch.
 
 use core::marker::PhantomData;
+use core::ops::Range;
 use core::{mem, ptr};
 use std::io;
 
@@ -19,6 +20,8 @@ const SIZE: usize = 64 << 10;
 pub(crate) struct AlternateStack {
     /// `None` if the thread had one that was large enough.
     installed: Option<Installed>,
+    /// Its addresses.
+    range: Range<usize>,
     /// The kernel keeps one alternate stack for each thread: this value ends where it began.
     stays_on_thread: PhantomData<*mut ()>,
 }
@@ -39,11 +42,18 @@ impl AlternateStack {
         let before = in_force()?;
         let is_enabled = before.ss_flags & libc::SS_DISABLE == 0;
         if is_enabled && before.ss_size >= needed() {
-            return Ok(Self { installed: None, stays_on_thread: PhantomData });
+            return Ok(Self { installed: None, range: range(&before), stays_on_thread: PhantomData });
         }
         let memory = Memory::map(needed())?;
-        set(&memory.describe())?;
-        Ok(Self { installed: Some(Installed { memory, before }), stays_on_thread: PhantomData })
+        let ours = memory.describe();
+        set(&ours)?;
+        let installed = Some(Installed { memory, before });
+        Ok(Self { installed, range: range(&ours), stays_on_thread: PhantomData })
+    }
+
+    /// Where it lies.
+    pub(crate) fn range(&self) -> Range<usize> {
+        self.range.clone()
     }
 }
 
@@ -62,6 +72,12 @@ impl Drop for AlternateStack {
             mem::forget(memory);
         }
     }
+}
+
+/// The addresses of `stack`.
+fn range(stack: &libc::stack_t) -> Range<usize> {
+    let start = stack.ss_sp.addr();
+    start..start + stack.ss_size
 }
 
 /// The size that an alternate stack must have, in bytes.
@@ -159,6 +175,7 @@ mod tests {
             let during = in_force().expect("the new one");
             assert_eq!(during.ss_flags & libc::SS_DISABLE, 0);
             assert!(during.ss_size >= SIZE);
+            assert_eq!(outer.range(), range(&during));
 
             // The second one finds the first, and leaves it alone.
             drop(AlternateStack::install().expect("nothing to do"));

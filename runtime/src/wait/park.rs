@@ -83,6 +83,9 @@ fn switch_in_callback(green: &Head, frame: *const Frame, callbacks: usize, why: 
     if !Frame::covers(frame, callbacks) {
         return Switched::MayNot;
     }
+    if current::is_on_signal_stack() {
+        waiting_in_signal_handler();
+    }
     let worker = current::worker().expect("a green thread runs on a worker");
     let residence = resident::residence(green, frame);
     // An exclusive call nested in an interleaved one cannot move away from the other residents, and must not share with them.
@@ -113,6 +116,12 @@ pub(crate) fn waiting_under_bare_call() -> ! {
         "a callback from C must wait here, but C was called bare, so its frames would not be kept on this OS thread: \
          wrap the C call in `greenbridge::call(|| ...)` (or another way to call: docs/which-call.md)"
     );
+}
+
+/// The next signal would be handled on the very stack that the callback waits on.
+#[cold]
+fn waiting_in_signal_handler() -> ! {
+    panic!("a callback from a signal handler must wait here, but nothing can wait on an alternate signal stack");
 }
 
 /// Switches the running green thread away from a place where no C is on its stack.
