@@ -63,6 +63,7 @@ mod callback;
 mod errno;
 mod fallback;
 mod gate;
+mod handle;
 mod primitive;
 mod promise;
 mod start;
@@ -80,6 +81,7 @@ pub use greenbridge_runtime::{
     Thread, ThreadBuilder, ThreadId, block_on, cancel, current, green_local, park, pin, run, scope, select, spawn,
     sync, sync::channel, time, yield_now,
 };
+pub use handle::{Handle, HandleError};
 pub use promise::Start;
 
 /// What `#[greenbridge::export]` expands to. Not for users: it changes without notice.
