@@ -60,6 +60,8 @@ mod book {
 mod builder;
 mod call;
 mod callback;
+#[cfg(feature = "capi")]
+pub mod capi;
 mod errno;
 mod fallback;
 mod gate;
