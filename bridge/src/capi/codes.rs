@@ -7,29 +7,36 @@ use std::ffi::{CStr, c_char, c_int};
 
 /// Success. Every other code is larger than 0.
 pub const GB_OK: c_int = 0;
-/// An argument is not accepted: a NULL that must not be one, an unknown flag, a name that is not UTF-8, a struct_size that fits no version.
+/// An argument is not accepted: a NULL that must not be one, an unknown flag, a name that is not
+/// UTF-8, a struct_size that fits no version.
 pub const GB_EINVAL: c_int = 1;
 /// The time was over first.
 pub const GB_ETIMEDOUT: c_int = 2;
 /// The runtime has been started already, or is being started.
 pub const GB_EALREADY: c_int = 3;
-/// The runtime has not been started, and this library leaves that to the Rust program it is part of, or to gb_start().
+/// The runtime has not been started, and this library leaves that to the Rust program it is part
+/// of, or to gb_start().
 pub const GB_ENOTSTARTED: c_int = 4;
-/// The runtime could not be started: a setting is not accepted. Standard error says which. This is final for the process.
+/// The runtime could not be started: a setting is not accepted. Standard error says which. This
+/// is final for the process.
 pub const GB_ESETTING: c_int = 5;
-/// The runtime could not be started: the system refused an OS thread or something else. Standard error says what. This is final.
+/// The runtime could not be started: the system refused an OS thread or something else. Standard
+/// error says what. This is final.
 pub const GB_ESYSTEM: c_int = 6;
 /// The very thread that is starting the runtime called in before it was up.
 pub const GB_EREENTERED: c_int = 7;
-/// This process was forked from one in which the runtime runs: the child has none of its OS threads. Call exec, or fork earlier.
+/// This process was forked from one in which the runtime runs: the child has none of its OS
+/// threads. Call exec, or fork earlier.
 pub const GB_EFORKED: c_int = 8;
 /// The green thread has not run: the system had no memory for its stack.
 pub const GB_ESTACK: c_int = 9;
-/// The handle stands for no value: it is 0, was never made, was deleted, or is one of Rust's for another type.
+/// The handle stands for no value: it is 0, was never made, was deleted, or is one of Rust's for
+/// another type.
 pub const GB_EHANDLE: c_int = 10;
-/// Rust code panicked; its message is on standard error. Also: this would have to wait, in C that Rust called without greenbridge::call.
+/// Rust code panicked; its message is on standard error. Also: this would have to wait, in C that
+/// Rust called without greenbridge::call.
 pub const GB_EPANIC: c_int = 11;
-/// The system has no OS thread or file descriptor left; this may be tried again.
+/// The system has no OS thread left; this may be tried again.
 pub const GB_EAGAIN: c_int = 12;
 
 /// A failure, on its way to C.
@@ -88,7 +95,7 @@ fn words(code: c_int) -> &'static CStr {
         GB_ESTACK => c"no memory for the stack of a green thread",
         GB_EHANDLE => c"the handle stands for no value: it is 0, stale, or of another type",
         GB_EPANIC => c"Rust code panicked (its message is on standard error)",
-        GB_EAGAIN => c"the system has no OS thread or file descriptor left",
+        GB_EAGAIN => c"the system has no OS thread left",
         _ => c"no code of greenbridge.h",
     }
 }

@@ -32,15 +32,18 @@ impl gb_event {
     }
 }
 
-/// Makes an event that nobody has notified. *out is for gb_event_free(); on failure it is set to NULL.
+/// Makes an event that nobody has notified. *out is for gb_event_free(); on failure it is set to
+/// NULL.
 ///
-/// flags is 0 or GB_EVENT_SIGNALS. The first event with GB_EVENT_SIGNALS makes one more OS thread, for good: it sleeps, and brings the
-/// notifications of all such events from the signal handlers to those who wait. Because a signal may come at any time, no deadlock is reported from
-/// then on.
+/// flags is 0 or GB_EVENT_SIGNALS. The first event with GB_EVENT_SIGNALS makes one more OS
+/// thread, for good: it sleeps, and brings the notifications of all such events from the signal
+/// handlers to those who wait. Because a signal may come at any time, no deadlock is reported
+/// from then on.
 ///
 /// Threads: any, not a signal handler. Blocks: no. Callbacks: none.
 /// Before the start: starts the runtime. After fork: GB_EFORKED. During exit: works.
-/// Errors: GB_EINVAL (out is NULL, or an unknown flag), GB_EAGAIN (no OS thread), and those of the start.
+/// Errors: GB_EINVAL (out is NULL, or an unknown flag), GB_EAGAIN (no OS thread), and those of
+/// the start.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gb_event_new(flags: u32, out: *mut *mut gb_event) -> c_int {
@@ -65,8 +68,8 @@ pub unsafe extern "C" fn gb_event_new(flags: u32, out: *mut *mut gb_event) -> c_
     })
 }
 
-/// Frees the event. Nobody may wait for it or notify it any more; a notification that is under way is none of the caller's business. NULL is
-/// accepted.
+/// Frees the event. Nobody may wait for it, and nobody may notify it from now on; a call of
+/// gb_event_notify() that has returned is over. NULL is accepted.
 ///
 /// Threads: any, not a signal handler. Blocks: no. Callbacks: none.
 /// Before the start, after fork, during exit: works, and starts nothing.
@@ -80,12 +83,13 @@ pub unsafe extern "C" fn gb_event_free(event: *mut gb_event) {
     }
 }
 
-/// Waits until the event is notified, and takes the notification. Returns at once if one was kept. Of several who wait, the one that has
-/// waited longest goes first.
+/// Waits until the event is notified, and takes the notification. Returns at once if one was
+/// kept. Of several who wait, the one that has waited longest goes first.
 ///
 /// What was done before gb_event_notify() has been done for whoever returns from here.
 ///
-/// Threads: any, not a signal handler. Blocks: may; on a green thread only that waits. Callbacks: none.
+/// Threads: any, not a signal handler. Blocks: may; on a green thread only that waits. Callbacks:
+/// none.
 /// After fork: GB_EFORKED. During exit: works, and may wait for ever.
 /// Errors: GB_EINVAL (NULL), GB_EFORKED.
 #[inline(never)]
@@ -98,9 +102,11 @@ pub unsafe extern "C" fn gb_event_wait(event: *mut gb_event) -> c_int {
     })
 }
 
-/// As gb_event_wait(), for no longer than that many nanoseconds. With 0 it takes a notification that was kept, and does not wait.
+/// As gb_event_wait(), for no longer than that many nanoseconds. With 0 it takes a notification
+/// that was kept, and does not wait.
 ///
-/// Threads: any, not a signal handler. Blocks: may; on a green thread only that waits. Callbacks: none.
+/// Threads: any, not a signal handler. Blocks: may; on a green thread only that waits. Callbacks:
+/// none.
 /// After fork: GB_EFORKED. During exit: works.
 /// Errors: GB_ETIMEDOUT (no notification was taken), GB_EINVAL (NULL), GB_EFORKED.
 #[inline(never)]
@@ -113,10 +119,13 @@ pub unsafe extern "C" fn gb_event_wait_ns(event: *mut gb_event, nanoseconds: u64
     })
 }
 
-/// Lets one who waits for the event go on. If nobody waits, it is kept for the next one; one is kept, however often this is called.
+/// Lets one who waits for the event go on. If nobody waits, it is kept for the next one; one is
+/// kept, however often this is called.
 ///
-/// An event that was made with GB_EVENT_SIGNALS may also be notified by signal handlers: this then uses atomic operations and one system call, and
-/// leaves errno alone. It wakes by way of another OS thread, which takes some microseconds more. A signal handler must not notify any other event.
+/// An event that was made with GB_EVENT_SIGNALS may also be notified by signal handlers: this
+/// then uses atomic operations and one system call, and leaves errno alone. It wakes by way of
+/// another OS thread, which takes some microseconds more. A signal handler must not notify any
+/// other event.
 ///
 /// Threads: any; a signal handler if the event was made for it. Blocks: no. Callbacks: none.
 /// After fork: GB_EFORKED. During exit: works.

@@ -5,7 +5,8 @@ use super::entry::entry_without_runtime;
 use crate::Handle;
 use std::ffi::{c_int, c_void};
 
-/// An integer that stands for a pointer, for where a pointer might outlive what it points to. 0 is never a handle.
+/// An integer that stands for a pointer, for where a pointer might outlive what it points to. 0
+/// is never a handle.
 pub type gb_handle = usize;
 
 /// What such a handle stands for.
@@ -20,7 +21,7 @@ unsafe impl Sync for Kept {}
 /// Makes a handle that stands for value, which may be NULL. *out is the handle, or 0 on failure.
 ///
 /// Threads: any, not a signal handler. Blocks: no. Callbacks: none.
-/// Before the start, after fork, during exit: works, and starts nothing. (After a fork by another thread in the middle of such a call, do not.)
+/// Before the start, after fork, during exit: works, and starts nothing.
 /// Errors: GB_EINVAL (out is NULL).
 #[inline(never)]
 #[unsafe(no_mangle)]
@@ -42,7 +43,8 @@ pub unsafe extern "C" fn gb_handle_new(value: *mut c_void, out: *mut gb_handle) 
 ///
 /// Threads: any, not a signal handler. Blocks: no. Callbacks: none.
 /// Before the start, after fork, during exit: as gb_handle_new().
-/// Errors: GB_EINVAL (out is NULL), GB_EHANDLE (0, never made, deleted, or a handle of Rust code's).
+/// Errors: GB_EINVAL (out is NULL), GB_EHANDLE (0, never made, deleted, or a handle of Rust
+/// code's).
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gb_handle_get(handle: gb_handle, out: *mut *mut c_void) -> c_int {
@@ -59,9 +61,11 @@ pub unsafe extern "C" fn gb_handle_get(handle: gb_handle, out: *mut *mut c_void)
     })
 }
 
-/// Deletes the handle; what it stands for is left alone. A handle of Rust code's is deleted with its value.
+/// Deletes the handle; what it stands for is left alone. A handle of Rust code's is deleted with
+/// its value.
 ///
-/// Threads: any, not a signal handler. Blocks: no. Callbacks: none; a value of Rust code's runs its destructor.
+/// Threads: any, not a signal handler. Blocks: no. Callbacks: none; a value of Rust code's runs
+/// its destructor.
 /// Before the start, after fork, during exit: as gb_handle_new().
 /// Errors: GB_EHANDLE (0, never made, deleted before).
 #[inline(never)]

@@ -5,7 +5,8 @@ use super::options::{self, Sized0};
 use greenbridge_runtime::bridge;
 use std::ffi::c_int;
 
-/// Figures of the runtime. Set struct_size to sizeof(gb_metrics_t) before gb_metrics() fills the rest.
+/// Figures of the runtime. Set struct_size to sizeof(gb_metrics_t) before gb_metrics() fills the
+/// rest.
 ///
 /// Each figure was true at some moment during the call, and not all at the same one.
 #[repr(C)]
@@ -17,9 +18,11 @@ pub struct gb_metrics_t {
     pub processors: u64,
     /// Of these, how many have nothing to do.
     pub idle_processors: u64,
-    /// The OS threads that run green threads, sit in C calls for them, or are kept for that; not the monitor.
+    /// The OS threads that run green threads, sit in C calls for them, or are kept for that; not
+    /// the monitor.
     pub threads: u64,
-    /// Of these, those that are kept without a processor: unused, or for green threads that wait in callbacks from C.
+    /// Of these, those that are kept without a processor: unused, or for green threads that wait
+    /// in callbacks from C.
     pub spare_threads: u64,
     /// The most that threads may become.
     pub max_threads: u64,

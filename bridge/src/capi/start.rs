@@ -9,12 +9,14 @@ use std::ffi::{CStr, c_char, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-/// For gb_options.deadlock_detection: report a deadlock of the whole process, and end it with status 2.
+/// For gb_options.deadlock_detection: report a deadlock of the whole process, and end it with
+/// status 2.
 pub const GB_ON: u32 = 1;
 /// For gb_options.deadlock_detection: do not.
 pub const GB_OFF: u32 = 2;
 
-/// The settings of the runtime. Set all of it to zero, and struct_size to sizeof(gb_options); then the settings that matter.
+/// The settings of the runtime. Set all of it to zero, and struct_size to sizeof(gb_options);
+/// then the settings that matter.
 ///
 /// A setting that is 0 or NULL is taken from its environment variable, and else from its default.
 #[repr(C)]
@@ -22,17 +24,22 @@ pub const GB_OFF: u32 = 2;
 pub struct gb_options {
     /// sizeof(gb_options).
     pub struct_size: usize,
-    /// The usable size of each green thread's stack in bytes, 16384 to 1073741824. GREENBRIDGE_STACK_SIZE, or 262144.
+    /// The usable size of each green thread's stack in bytes, 16384 to 1073741824.
+    /// GREENBRIDGE_STACK_SIZE, or 262144.
     pub stack_size: usize,
-    /// How many green threads run at the same time, 1 to 1024. GREENBRIDGE_PROCESSORS, or the CPUs that this process may use.
+    /// How many green threads run at the same time, 1 to 1024. GREENBRIDGE_PROCESSORS, or the
+    /// CPUs that this process may use.
     pub processors: u32,
-    /// The most OS threads that run green threads or sit in C, 1 to 1000000. GREENBRIDGE_MAX_THREADS, or 10000.
+    /// The most OS threads that run green threads or sit in C, 1 to 1000000.
+    /// GREENBRIDGE_MAX_THREADS, or 10000.
     pub max_threads: u32,
-    /// How long an OS thread that is not needed is kept, in milliseconds, to 86400000. GREENBRIDGE_SPARE_IDLE_MS, or 10000.
+    /// How long an OS thread that is not needed is kept, in milliseconds, to 86400000.
+    /// GREENBRIDGE_SPARE_IDLE_MS, or 10000.
     pub spare_idle_ms: u32,
     /// GB_ON or GB_OFF. GREENBRIDGE_DEADLOCK_DETECTION, or on.
     pub deadlock_detection: u32,
-    /// What the names of the OS threads begin with, 1 to 11 bytes of UTF-8. It is copied. GREENBRIDGE_THREAD_NAME, or "greenbridge".
+    /// What the names of the OS threads begin with, 1 to 11 bytes of UTF-8. It is copied.
+    /// GREENBRIDGE_THREAD_NAME, or "greenbridge".
     pub thread_name: *const c_char,
 }
 
@@ -41,16 +48,19 @@ unsafe impl Sized0 for gb_options {
     const FIRST: usize = size_of::<Self>();
 }
 
-/// Starts the runtime with these settings; NULL: with none. It is started once per process and never stopped.
+/// Starts the runtime with these settings; NULL: with none. It is started once per process and
+/// never stopped.
 ///
-/// It need not be called: the first call of another function starts the runtime with the settings of the environment. Call it before that.
+/// It need not be called: the first call of another function starts the runtime with the settings
+/// of the environment. Call it before that.
 ///
 /// C code on green threads: see gb_spawn().
 ///
-/// Threads: any, not a signal handler. Blocks: no; it takes a fraction of a millisecond. Callbacks: none.
+/// Threads: any, not a signal handler. Blocks: no; it takes a fraction of a millisecond.
+/// Callbacks: none.
 /// After fork: GB_EFORKED, if the parent had started it. During exit: works.
-/// Errors: GB_EALREADY (nothing has changed), GB_EINVAL (nothing has changed), GB_ESETTING and GB_ESYSTEM (final: every later call gets the
-/// same), GB_EFORKED.
+/// Errors: GB_EALREADY (nothing has changed), GB_EINVAL (nothing has changed), GB_ESETTING and
+/// GB_ESYSTEM (final: every later call gets the same), GB_EFORKED.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gb_start(options: *const gb_options) -> c_int {

@@ -8,12 +8,15 @@ use crate::{JoinHandle, ThreadBuilder, call, call_interleaved, time, yield_now};
 use std::ffi::{c_char, c_int, c_void};
 use std::time::Duration;
 
-/// The default way to run C on a green thread: all of C may be used. While it waits in a function of this header, its OS thread runs others,
-/// but never another such C function: C sees one OS thread that is its own.
+/// The default way to run C on a green thread: all of C may be used. While it waits in a function
+/// of this header, its OS thread runs others, but never another such C function: C sees one OS
+/// thread that is its own.
 pub const GB_WAY_CALL: u32 = 0;
-/// Many such C functions take turns on one OS thread, each until it waits in a function of this header: thousands need a few OS threads.
-/// Whoever asks for it vouches that across such a wait the C function holds nothing that belongs to the OS thread: no lock, thread-specific or
-/// thread_local value, jmp_buf, C++ exception, floating-point mode, locale or signal mask. errno is kept for each.
+/// Many such C functions take turns on one OS thread, each until it waits in a function of this
+/// header: thousands need a few OS threads. Whoever asks for it vouches that across such a wait
+/// the C function holds nothing that belongs to the OS thread: no lock, thread-specific or
+/// thread_local value, jmp_buf, C++ exception, floating-point mode, locale or signal mask. errno
+/// is kept for each.
 pub const GB_WAY_INTERLEAVED: u32 = 1;
 
 /// A green thread that has not been joined or detached yet.
@@ -23,7 +26,8 @@ pub struct gb_thread(JoinHandle<Pointer>);
 /// What a green thread runs. What it returns is handed on by gb_join().
 pub type gb_thread_fn = Option<unsafe extern "C" fn(arg: *mut c_void) -> *mut c_void>;
 
-/// How to start a green thread. Set all of it to zero, and struct_size to sizeof(gb_spawn_options); then what matters.
+/// How to start a green thread. Set all of it to zero, and struct_size to
+/// sizeof(gb_spawn_options); then what matters.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct gb_spawn_options {
@@ -56,14 +60,17 @@ impl Pointer {
     }
 }
 
-/// Starts a green thread that runs fn(arg). options may be NULL. If out is NULL it is detached: nobody joins it. Else *out is for one
-/// gb_join() or gb_detach(); on failure it is set to NULL.
+/// Starts a green thread that runs fn(arg). options may be NULL. If out is NULL it is detached:
+/// nobody joins it. Else *out is for one gb_join() or gb_detach(); on failure it is set to NULL.
 ///
-/// fn runs on a stack of its own (gb_options.stack_size), on an OS thread of the runtime, and stays on that one until it returns. It may call any C,
-/// and every function of this header; those that wait let others run. It must return: not by longjmp, pthread_exit or a C++ exception.
+/// fn runs on a stack of its own (gb_options.stack_size), on an OS thread of the runtime, and
+/// stays on that one until it returns. It may call any C, and every function of this header;
+/// those that wait let others run. It must return: not by longjmp, pthread_exit or a C++
+/// exception.
 ///
 /// Threads: any, not a signal handler. Blocks: no. Callbacks: fn runs later, on another thread.
-/// Before the start: starts the runtime. After fork: GB_EFORKED. During exit: works; what runs then ends with the process.
+/// Before the start: starts the runtime. After fork: GB_EFORKED. During exit: works; what runs
+/// then ends with the process.
 /// Errors: GB_EINVAL (fn is NULL, the options), and those of the start.
 #[inline(never)]
 #[unsafe(no_mangle)]
@@ -109,12 +116,16 @@ pub unsafe extern "C" fn gb_spawn(
     })
 }
 
-/// Waits until the green thread has finished, and frees it. *result, unless result is NULL, is what its function returned; on failure it is
-/// set to NULL. The green thread is freed whatever is returned, but for the errors of the entry.
+/// Waits until the green thread has finished, and frees it. *result, unless result is NULL, is
+/// what its function returned; on failure it is set to NULL. The green thread is freed whatever
+/// is returned, but for the errors of the entry.
 ///
-/// Threads: any, not a signal handler; once per green thread. Blocks: may; on a green thread only that waits. Callbacks: none.
-/// After fork: GB_EFORKED, the green thread is then not freed. During exit: works, and may wait for ever, as any wait.
-/// Errors: GB_EINVAL (NULL), GB_ESTACK (it has not run), GB_EPANIC (its function called Rust code that panicked), GB_EFORKED.
+/// Threads: any, not a signal handler; once per green thread. Blocks: may; on a green thread only
+/// that waits. Callbacks: none.
+/// After fork: GB_EFORKED, the green thread is then not freed. During exit: works, and may wait
+/// for ever, as any wait.
+/// Errors: GB_EINVAL (NULL), GB_ESTACK (it has not run), GB_EPANIC (its function called Rust code
+/// that panicked), GB_EFORKED.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gb_join(thread: *mut gb_thread, result: *mut *mut c_void) -> c_int {
@@ -173,9 +184,11 @@ pub extern "C" fn gb_yield() -> c_int {
     })
 }
 
-/// Waits for that many nanoseconds; 0 returns at once. It never returns early. UINT64_MAX is 584 years.
+/// Waits for that many nanoseconds; 0 returns at once. It never returns early. UINT64_MAX is 584
+/// years.
 ///
-/// Threads: any, not a signal handler. Blocks: may; on a green thread only that waits. Callbacks: none.
+/// Threads: any, not a signal handler. Blocks: may; on a green thread only that waits. Callbacks:
+/// none.
 /// Before the start: starts the runtime. After fork: GB_EFORKED. During exit: works.
 /// Errors: those of the start.
 #[inline(never)]

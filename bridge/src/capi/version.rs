@@ -2,7 +2,8 @@
 
 /// The major version of this header. A library of another major version does not fit.
 pub const GB_VERSION_MAJOR: u32 = 0;
-/// The minor version. A library with a larger one fits; while the major version is 0, it must be the same.
+/// The minor version. A library with a larger one fits; while the major version is 0, it must be
+/// the same.
 pub const GB_VERSION_MINOR: u32 = 1;
 /// The patch level.
 pub const GB_VERSION_PATCH: u32 = 0;
