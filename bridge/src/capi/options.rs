@@ -117,7 +117,7 @@ mod tests {
     fn what_is_filled_is_what_the_program_has_room_for() {
         let ours = Second { size: 24, first: 1, second: 2 };
         for (size, filled) in [(16, [16, 1, 9, 9, 9]), (24, [24, 1, 2, 9, 9]), (32, [32, 1, 2, 0, 9])] {
-            let mut words = [size, 9, 9, 9, 9];
+            let mut words: [u64; 5] = [size, 9, 9, 9, 9];
             // SAFETY: long enough.
             assert_eq!(unsafe { write(ours, words.as_mut_ptr().cast()) }, Ok(()));
             assert_eq!(words, filled);
