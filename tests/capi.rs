@@ -109,3 +109,13 @@ fn static_library_does_the_same() {
         Process::program(&program).arg(scenario).run().succeeds();
     }
 }
+
+#[test]
+fn program_of_the_chapter_prints_its_answer() {
+    let chapter = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/embedding-in-c.md")).expect("text");
+    let program = chapter.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a program in C");
+    let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join("embedding_in_c.c");
+    std::fs::write(&source, program).expect("the file can be written");
+    let outcome = Process::program(&compile_with_library(&source, Linked::Shared)).run();
+    assert_eq!(outcome.succeeds().stdout, "42\n");
+}

@@ -56,10 +56,15 @@ fn compile(prefix: &Path, compiler: &str, standard: &str, source: &str, linked_s
     if linked_static.is_empty() {
         command.args(pkg_config(prefix, &["--libs"]));
     } else {
-        // The archive by its name, so that the linker does not take the shared library beside it.
-        let libraries = pkg_config(prefix, &["--libs", "--static"]);
-        command.args(libraries.iter().map(|flag| if flag == "-lgreenbridge" { "-l:libgreenbridge.a" } else { flag }));
-        command.args(linked_static);
+        let is_all_static = linked_static == ALL_STATIC;
+        let libraries = pkg_config(prefix, &["--libs", "--static"]).into_iter().map(|flag| match flag.as_str() {
+            // The archive by its name, so that the linker does not take the shared library beside it.
+            "-lgreenbridge" => "-l:libgreenbridge.a".to_owned(),
+            // The unwinder, of which the two have different names.
+            "-lgcc_s" if is_all_static => "-lgcc_eh".to_owned(),
+            _ => flag,
+        });
+        command.args(libraries).args(linked_static);
     }
     succeed(&mut command);
     Process::program(&program).os_env("LD_LIBRARY_PATH", prefix.join("lib").as_os_str())

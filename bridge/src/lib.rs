@@ -33,7 +33,8 @@
 //!
 //! # Where to go from here
 //! * [`call()`] and its sisters, and which one to take: `docs/which-call.md`.
-//! * [`export`](macro@export), and [`Start`] for libraries: `docs/called-by-c.md`.
+//! * [`export`](macro@export), and [`Start`] for libraries: `docs/called-by-c.md`. [`Handle`] for the `void *` that C keeps for you.
+//! * Programs in C, and libraries for them: `docs/embedding-in-c.md`.
 //! * The one unsafe promise, [`Builder::start`]: `docs/safety.md`. [`pin`] for code that cannot keep it.
 //! * [`spawn`], [`channel`], [`block_on`], as in std and tokio.
 
@@ -44,6 +45,8 @@ mod book {
     mod readme {}
     #[doc = include_str!("../../docs/called-by-c.md")]
     mod called_by_c {}
+    #[doc = include_str!("../../docs/embedding-in-c.md")]
+    mod embedding_in_c {}
     #[cfg(feature = "tokio")]
     #[doc = include_str!("../../docs/futures.md")]
     mod futures {}
