@@ -38,7 +38,10 @@ fn arguments_that_are_not_accepted_are_codes() {
 #[test]
 fn setting_that_is_not_accepted_is_named_once_and_final() {
     let outcome = run("refused setting");
-    outcome.succeeds().says("gb_start: ").says("gb_options::processors is 5000: expected a whole number from 1 to 1024");
+    outcome
+        .succeeds()
+        .says("gb_start: ")
+        .says("gb_options::processors is 5000: expected a whole number from 1 to 1024");
     assert_eq!(outcome.stderr.lines().count(), 1, "{outcome}should have said it once");
 }
 
@@ -112,7 +115,8 @@ fn static_library_does_the_same() {
 
 #[test]
 fn program_of_the_chapter_prints_its_answer() {
-    let chapter = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/embedding-in-c.md")).expect("text");
+    let chapter =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/embedding-in-c.md")).expect("text");
     let program = chapter.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a program in C");
     let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join("embedding_in_c.c");
     std::fs::write(&source, program).expect("the file can be written");

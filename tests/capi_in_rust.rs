@@ -6,7 +6,8 @@ mod support;
 
 use greenbridge::capi::{
     GB_EALREADY, GB_EHANDLE, GB_ENOTSTARTED, GB_EPANIC, GB_OK, gb_event_free, gb_event_new, gb_event_wait,
-    gb_event_wait_ns, gb_handle_delete, gb_handle_get, gb_handle_new, gb_join, gb_sleep_ns, gb_spawn, gb_start, gb_yield,
+    gb_event_wait_ns, gb_handle_delete, gb_handle_get, gb_handle_new, gb_join, gb_sleep_ns, gb_spawn, gb_start,
+    gb_yield,
 };
 use greenbridge::{Handle, Start};
 use std::ffi::c_void;

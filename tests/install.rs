@@ -33,7 +33,12 @@ static PREFIX: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
     let _ = fs::remove_dir_all(&prefix);
     let mut install = Command::new(cargo);
     install.current_dir(ROOT).args(["cinstall", "-p", "greenbridge", "--release", "--offline", "--libdir"]);
-    install.arg(prefix.join("lib")).arg("--prefix").arg(&prefix).arg("--target-dir").arg(Path::new(BUILT).join("cargo_c"));
+    install
+        .arg(prefix.join("lib"))
+        .arg("--prefix")
+        .arg(&prefix)
+        .arg("--target-dir")
+        .arg(Path::new(BUILT).join("cargo_c"));
     succeed(install.env_remove("CARGO_TARGET_DIR"));
     Some(prefix)
 });
@@ -47,7 +52,8 @@ fn pkg_config(prefix: &Path, arguments: &[&str]) -> Vec<String> {
 
 /// Compiles a program and links it with the installed library; returns it, ready to be run.
 fn compile(prefix: &Path, compiler: &str, standard: &str, source: &str, linked_static: &[&str]) -> Process {
-    let name = format!("installed_{}_{}_{}", standard.replace('+', "p"), source.replace(['/', '.'], "_"), linked_static.len());
+    let name =
+        format!("installed_{}_{}_{}", standard.replace('+', "p"), source.replace(['/', '.'], "_"), linked_static.len());
     let program = Path::new(BUILT).join(name);
     let mut command = Command::new(compiler);
     command.arg(format!("-std={standard}")).args(["-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread"]);

@@ -242,7 +242,10 @@ impl fmt::Display for HandleError {
             Wrong::NeverMade(handle) => write!(f, "{handle:#x} is no handle: no value was ever kept under it"),
             Wrong::Stale(handle) => write!(f, "the handle {handle:#x} is stale: it was deleted, or its value taken"),
             Wrong::Type { handle, is, wanted } => {
-                write!(f, "the handle {handle:#x} stands for a value of type `{is}`, and one of type `{wanted}` was asked for")
+                write!(
+                    f,
+                    "the handle {handle:#x} stands for a value of type `{is}`, and one of type `{wanted}` was asked for"
+                )
             }
         }
     }

@@ -34,7 +34,9 @@ pub(crate) fn compile_with_library(source: &Path, linked: Linked) -> PathBuf {
     cc.args(["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread", "-I"]);
     cc.arg(Path::new(ROOT).join("bridge/include")).arg(source).arg("-o").arg(&program);
     match linked {
-        Linked::Shared => cc.arg("-L").arg(library).arg("-lgreenbridge").arg(format!("-Wl,-rpath,{}", library.display())),
+        Linked::Shared => {
+            cc.arg("-L").arg(library).arg("-lgreenbridge").arg(format!("-Wl,-rpath,{}", library.display()))
+        }
         Linked::Static => cc.arg(library.join("libgreenbridge.a")).args(["-lgcc_s", "-lm", "-ldl"]),
     };
     succeed(&mut cc);

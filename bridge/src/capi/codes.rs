@@ -91,7 +91,9 @@ fn words(code: c_int) -> &'static CStr {
         GB_ESETTING => c"the runtime did not start: a setting is not accepted (standard error says which)",
         GB_ESYSTEM => c"the runtime did not start: the system refused something (standard error says what)",
         GB_EREENTERED => c"the thread that is starting the runtime called in before it was up",
-        GB_EFORKED => c"this process was forked from one in which the runtime runs: call exec, or fork before the first use",
+        GB_EFORKED => {
+            c"this process was forked from one in which the runtime runs: call exec, or fork before the first use"
+        }
         GB_ESTACK => c"no memory for the stack of a green thread",
         GB_EHANDLE => c"the handle stands for no value: it is 0, stale, or of another type",
         GB_EPANIC => c"Rust code panicked (its message is on standard error)",

@@ -4,7 +4,7 @@
 //! ours or of a destructor that C has never heard of, so it is not kept for a Rust caller further down.
 
 use super::PROMISE;
-use super::codes::{Code, GB_OK, GB_EPANIC};
+use super::codes::{Code, GB_EPANIC, GB_OK};
 use crate::primitive::{AtomicBool, Ordering};
 use crate::promise::Site;
 use crate::start;

@@ -131,7 +131,9 @@ fn ring() {
 fn sleep(bell: u32) {
     let forever = ptr::null::<libc::timespec>();
     // SAFETY: the word is a static. It returns early for nothing, and then the relay looks in vain.
-    unsafe { libc::syscall(libc::SYS_futex, BELL.as_ptr(), libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, bell, forever) };
+    unsafe {
+        libc::syscall(libc::SYS_futex, BELL.as_ptr(), libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG, bell, forever)
+    };
 }
 
 /// Blocks all signals on this OS thread, and so on those that it makes. Returns what was blocked before.

@@ -123,4 +123,3 @@ pub(super) unsafe fn text<'a>(text: *const c_char) -> Result<Option<&'a str>, Co
     // SAFETY: by contract.
     unsafe { CStr::from_ptr(text) }.to_str().map(Some).map_err(|_| Code(GB_EINVAL))
 }
-

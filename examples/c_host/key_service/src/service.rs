@@ -29,9 +29,9 @@ static SERVICE: LazyLock<Sender<Message>> = LazyLock::new(|| {
 
 /// Asks for a key, and waits for it.
 pub(crate) fn ask(name: &str) -> Option<Key> {
-    let (reply, answer) = oneshot::channel();
+    let (reply, replied) = oneshot::channel();
     SERVICE.send(Message::Ask { name: name.to_owned(), reply }).ok()?;
-    answer.recv().ok()
+    replied.recv().ok()
 }
 
 fn serve(received: &Receiver<Message>, own: &Sender<Message>) {
@@ -39,8 +39,7 @@ fn serve(received: &Receiver<Message>, own: &Sender<Message>) {
     while let Ok(message) = received.recv() {
         match message {
             Message::Ask { name, reply } => match entries.get_mut(&name) {
-                // Who has asked may be gone.
-                Some(Entry::There(key)) => drop(reply.send(*key)),
+                Some(Entry::There(key)) => answer(reply, *key),
                 Some(Entry::OnItsWay(waiting)) => waiting.push(reply),
                 None => {
                     fetch(name.clone(), own.clone());
@@ -49,11 +48,16 @@ fn serve(received: &Receiver<Message>, own: &Sender<Message>) {
             },
             Message::Fetched { name, key } => {
                 if let Some(Entry::OnItsWay(waiting)) = entries.insert(name, Entry::There(key)) {
-                    waiting.into_iter().for_each(|reply| drop(reply.send(key)));
+                    waiting.into_iter().for_each(|reply| answer(reply, key));
                 }
             }
         }
     }
+}
+
+/// Who has asked may be gone.
+fn answer(reply: oneshot::Sender<Key>, key: Key) {
+    let _ = reply.send(key);
 }
 
 /// Fetches a key on a green thread of its own, and tells the service.
