@@ -22,6 +22,7 @@ mod event;
 mod handle;
 mod metrics;
 mod options;
+mod owed;
 mod relay;
 mod start;
 mod thread;

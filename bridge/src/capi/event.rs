@@ -2,7 +2,8 @@
 
 use super::codes::{Code, GB_EFORKED, GB_EINVAL, GB_ETIMEDOUT, GB_OK};
 use super::entry::entry;
-use super::relay::{self, Link};
+use super::owed::Link;
+use super::relay;
 use crate::start;
 use crate::sync::Notify;
 use std::ffi::c_int;
@@ -17,7 +18,7 @@ pub const GB_EVENT_SIGNALS: u32 = 1;
 pub struct gb_event {
     notify: Notify,
     /// For an event that signal handlers may notify.
-    link: Option<Link>,
+    link: Option<Link<Self>>,
 }
 
 impl gb_event {
@@ -27,7 +28,7 @@ impl gb_event {
     }
 
     /// Its place in the relay's list.
-    pub(super) fn link(&self) -> Option<&Link> {
+    pub(super) fn link(&self) -> Option<&Link<Self>> {
         self.link.as_ref()
     }
 }
