@@ -50,6 +50,23 @@ fn host_that_is_linked_with_the_service_gets_every_key() {
 }
 
 #[test]
+fn comparison_needs_few_os_threads_for_green_threads() {
+    let Some(built) = &*BUILT else { return };
+    let outcome = Process::program(&built.join("host_linked")).arg("-").arg("compare").run();
+    let lines: Vec<_> = outcome.succeeds().stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{outcome}should have printed three lines");
+    let green = os_threads(lines[1], "1000 keys at once, a green thread each: ");
+    let os = os_threads(lines[2], "1000 keys at once, an OS thread each: ");
+    assert!(green < os, "{outcome}should have needed fewer OS threads for green threads");
+}
+
+/// The number of OS threads in a line of the form `WAY: N ms, N OS threads, N MB so far`.
+fn os_threads(line: &str, way: &str) -> u32 {
+    let numbers = line.strip_prefix(way).and_then(|rest| rest.split_once(" ms, ")).expect(line).1;
+    numbers.split_once(" OS threads, ").and_then(|(threads, _)| threads.parse().ok()).expect(line)
+}
+
+#[test]
 fn host_without_the_library_says_what_is_missing() {
     let Some(built) = &*BUILT else { return };
     let outcome = Process::program(&built.join("host")).arg("/nowhere/libkey_service.so").run();
@@ -71,5 +88,5 @@ fn library_exports_its_own_functions_only() {
     let library = built.join("lib/libkey_service.so");
     let symbols = succeed(Command::new("nm").args(["--dynamic", "--defined-only", "--format=posix"]).arg(&library));
     let exported: Vec<_> = symbols.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(exported, ["key_service_fetched", "key_service_get"]);
+    assert_eq!(exported, ["key_service_fetch_many", "key_service_fetched", "key_service_get"]);
 }

@@ -8,5 +8,6 @@ int find_service(struct service *service, const char *path) {
     (void)path;
     service->get = key_service_get;
     service->fetched = key_service_fetched;
+    service->fetch_many = key_service_fetch_many;
     return 0;
 }

@@ -8,6 +8,7 @@
 struct service {
     int (*get)(const char *name, unsigned char *key);
     uint64_t (*fetched)(void);
+    unsigned (*fetch_many)(unsigned count, int by_os_threads);
 };
 
 /* Finds the service, in the library at that path if it has to be loaded. Returns 0, or says why not and returns -1. */

@@ -19,7 +19,8 @@ static int find(void *library, const char *name, void *function) {
 int find_service(struct service *service, const char *path) {
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL || find(library, "key_service_get", &service->get) != 0 ||
-        find(library, "key_service_fetched", &service->fetched) != 0) {
+        find(library, "key_service_fetched", &service->fetched) != 0 ||
+        find(library, "key_service_fetch_many", &service->fetch_many) != 0) {
         fprintf(stderr, "%s\n", dlerror());
         return -1;
     }

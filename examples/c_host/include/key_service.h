@@ -21,6 +21,11 @@ int key_service_get(const char *name, unsigned char *key);
 /* How many keys have been fetched. Threads: any. Blocks: no. */
 uint64_t key_service_fetched(void);
 
+/* Fetches so many keys at once, and waits for all of them: on a green thread each, or, if by_os_threads is not 0, on an OS thread each. For
+ * comparison. Threads: any. Blocks: may. Returns how many came.
+ */
+unsigned key_service_fetch_many(unsigned count, int by_os_threads);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,11 +8,12 @@
 //!         └────────────── oneshot ◄───────────────────────┴─ there, or when it has come: all who wait for it
 //! ```
 
+mod many;
 mod service;
 mod vault;
 
 use greenbridge::Start;
-use std::ffi::{CStr, c_char, c_int, c_uchar};
+use std::ffi::{CStr, c_char, c_int, c_uchar, c_uint};
 
 // SAFETY: nothing in this library touches a thread-local, and all that lives across a wait is `Send`.
 const GREENBRIDGE: Start = unsafe { Start::on_first_entry() }.thread_name("keys");
@@ -46,4 +47,12 @@ pub unsafe extern "C" fn key_service_get(name: *const c_char, key: *mut c_uchar)
 #[unsafe(no_mangle)]
 pub extern "C" fn key_service_fetched() -> u64 {
     vault::fetched()
+}
+
+/// Fetches so many keys at once, of nobody in particular, and waits for all of them: on a green thread each, or, if `by_os_threads` is not 0, on an
+/// OS thread each, as a library does that has nothing else. Returns how many came.
+#[greenbridge::export(fallback = 0)]
+#[unsafe(no_mangle)]
+pub extern "C" fn key_service_fetch_many(count: c_uint, by_os_threads: c_int) -> c_uint {
+    if by_os_threads == 0 { many::on_green_threads(count) } else { many::on_os_threads(count) }
 }
