@@ -85,6 +85,11 @@ fn plain_events_leave_the_deadlock_report_exact() {
 }
 
 #[test]
+fn event_for_signal_handlers_is_never_part_of_a_deadlock() {
+    run("patience").dies_by(libc::SIGALRM).does_not_say("deadlock");
+}
+
+#[test]
 fn thousands_of_interleaved_c_functions_share_a_few_os_threads() {
     runs("interleaved");
 }
