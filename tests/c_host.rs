@@ -9,7 +9,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
-use support::{Process, succeed};
+use support::{Process, passed_over, succeed};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/c_host");
 
@@ -17,7 +17,7 @@ const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/c_host");
 static BUILT: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
     for tool in ["make", "pkg-config"] {
         if Command::new(tool).arg("--version").output().is_err() {
-            eprintln!("passed over: there is no {tool} here, so nobody has seen that the example builds");
+            passed_over(tool, "the example c_host builds");
             return None;
         }
     }

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
-use support::{Process, succeed};
+use support::{Process, passed_over, succeed};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const BUILT: &str = env!("CARGO_TARGET_TMPDIR");
@@ -20,7 +20,7 @@ const BUILT: &str = env!("CARGO_TARGET_TMPDIR");
 static PREFIX: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let missing = |tool: &str| {
-        eprintln!("passed over: there is no {tool} here, so nobody has seen that the library can be installed");
+        passed_over(tool, "the library can be installed");
         None
     };
     if !Command::new(&cargo).args(["cinstall", "--version"]).output().is_ok_and(|output| output.status.success()) {
@@ -94,8 +94,7 @@ fn programs_in_c99_are_linked_shared_and_static() {
 fn programs_in_cpp17_are_linked_shared_and_static() {
     let Some(prefix) = &*PREFIX else { return };
     if Command::new("c++").arg("--version").output().is_err() {
-        eprintln!("passed over: there is no c++ here, so nobody has seen that C++ programs can use the library");
-        return;
+        return passed_over("c++", "C++ programs can use the library");
     }
     for linked in [SHARED, STATIC] {
         compile(prefix, "c++", "c++17", "capi/capi.cpp", linked).run().succeeds().prints("285");

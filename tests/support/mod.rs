@@ -23,7 +23,7 @@ use std::ffi::{c_long, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) use alone::alone;
-pub(crate) use c_library::{C_LIBRARY, Linked, compile_with_library, succeed};
+pub(crate) use c_library::{C_LIBRARY, Linked, compile_with_library, passed_over, succeed};
 pub(crate) use everywhere::{Place, Running, in_callback, poll_once, spawn_future};
 pub(crate) use executor::{block_on_all, block_on_os_thread};
 pub(crate) use fixture::{build_crate, compile_program, compile_shared_library};
