@@ -7,8 +7,9 @@
 mod support;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::LazyLock;
-use support::{Linked, Outcome, Process, compile_with_library};
+use support::{C_LIBRARY, Linked, Outcome, Process, compile_with_library, succeed};
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/capi/capi.c");
 
@@ -108,6 +109,17 @@ fn constructor_and_atexit_function_may_call_in() {
 #[test]
 fn library_that_is_not_used_starts_nothing() {
     run("nothing").succeeds();
+}
+
+#[test]
+fn shared_library_exports_the_functions_of_the_header_alone_and_stays_loaded() {
+    let library = C_LIBRARY.join("libgreenbridge.so");
+    let symbols = succeed(Command::new("nm").args(["--dynamic", "--defined-only", "--format=posix"]).arg(&library));
+    let exported: Vec<_> = symbols.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(exported.len(), 17, "{exported:?}");
+    assert!(exported.iter().all(|symbol| symbol.starts_with("gb_")), "{exported:?}");
+    let dynamic = succeed(Command::new("readelf").args(["--dynamic", "--wide"]).arg(&library));
+    assert!(dynamic.contains("NODELETE"), "{dynamic}");
 }
 
 #[test]
