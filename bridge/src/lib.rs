@@ -33,7 +33,8 @@
 //!
 //! # Where to go from here
 //! * [`call()`] and its sisters, and which one to take: `docs/which-call.md`.
-//! * [`export`](macro@export), and [`Start`] for libraries: `docs/called-by-c.md`.
+//! * [`export`](macro@export), and [`Start`] for libraries: `docs/called-by-c.md`. [`Handle`] for the `void *` that C keeps for you.
+//! * Programs in C, and libraries for them: `docs/embedding-in-c.md`.
 //! * The one unsafe promise, [`Builder::start`]: `docs/safety.md`. [`pin`] for code that cannot keep it.
 //! * [`spawn`], [`scope`], [`sync`], [`channel`], [`select!`](macro@select), [`time`], [`cancel`], [`block_on`], as in std, crossbeam and tokio:
 //!   `docs/waiting.md`. [`testing`] runs tests in virtual time.
@@ -46,6 +47,8 @@ mod book {
     mod readme {}
     #[doc = include_str!("../../docs/called-by-c.md")]
     mod called_by_c {}
+    #[doc = include_str!("../../docs/embedding-in-c.md")]
+    mod embedding_in_c {}
     #[cfg(feature = "tokio")]
     #[doc = include_str!("../../docs/futures.md")]
     mod futures {}
@@ -68,9 +71,12 @@ mod book {
 mod builder;
 mod call;
 mod callback;
+#[cfg(feature = "capi")]
+pub mod capi;
 mod errno;
 mod fallback;
 mod gate;
+mod handle;
 mod message;
 mod primitive;
 mod promise;
@@ -89,6 +95,7 @@ pub use greenbridge_runtime::{
     Thread, ThreadBuilder, ThreadId, block_on, cancel, current, green_local, park, pin, run, scope, select, spawn,
     stack_meter, sync, sync::channel, testing, time, yield_now,
 };
+pub use handle::{Handle, HandleError};
 pub use promise::Start;
 
 /// What `#[greenbridge::export]` expands to. Not for users: it changes without notice.

@@ -20,7 +20,13 @@ pub(crate) fn is_ready() -> bool {
     GATE.is_ready()
 }
 
-/// Starts the runtime for a program in Rust.
+/// Whether nobody has come to the gate yet.
+#[cfg(feature = "capi")]
+pub(crate) fn is_unused() -> bool {
+    GATE.is_unused()
+}
+
+/// Starts the runtime for a program in Rust, or one in C that says so itself.
 ///
 /// # Safety
 /// The promise of `Builder::start`.

@@ -130,6 +130,26 @@ enum Cause {
     System { doing: &'static str, advice: &'static str, error: io::Error },
 }
 
+/// The kinds of causes of a [`StartError`].
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartErrorKind {
+    /// It has been started before.
+    AlreadyStarted,
+    /// It has not been started, and the caller may not start it.
+    NotStarted,
+    /// The start called in.
+    ReEntered,
+    /// This is a forked child.
+    Forked,
+    /// The start panicked.
+    Panicked,
+    /// A setting is not accepted.
+    Setting,
+    /// The system refused something.
+    System,
+}
+
 impl StartError {
     /// The runtime has been started, or is being started.
     pub fn already_started() -> Self {
@@ -139,6 +159,20 @@ impl StartError {
     /// Whether the cause is that the runtime has been started before.
     pub fn is_already_started(&self) -> bool {
         matches!(*self.0, Cause::AlreadyStarted)
+    }
+
+    /// Which kind of cause it has: what C is told by a number.
+    #[doc(hidden)]
+    pub fn kind(&self) -> StartErrorKind {
+        match *self.0 {
+            Cause::AlreadyStarted => StartErrorKind::AlreadyStarted,
+            Cause::NotStarted => StartErrorKind::NotStarted,
+            Cause::ReEntered => StartErrorKind::ReEntered,
+            Cause::Forked => StartErrorKind::Forked,
+            Cause::Panicked => StartErrorKind::Panicked,
+            Cause::Setting(_) => StartErrorKind::Setting,
+            Cause::System { .. } => StartErrorKind::System,
+        }
     }
 
     /// An export was called before the program had started the runtime, and its crate leaves that to Rust.

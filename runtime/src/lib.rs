@@ -40,8 +40,10 @@ pub use wait::block_on::block_on;
 /// What the bridge needs of the scheduler. Not for users: it changes without notice.
 #[doc(hidden)]
 pub mod bridge {
+    pub use crate::builder::StartErrorKind;
     pub use crate::green::thread::Payload;
     pub use crate::scheduler::current::{Slots, slots};
     pub use crate::scheduler::in_c::{Way, in_c, in_c_slowly, keep_panic, on_thread_stack};
+    pub use crate::scheduler::metrics::{Metrics, metrics};
     pub use crate::scheduler::runtime::is_started;
 }

@@ -30,6 +30,7 @@ const PROTOCOLS: &[(&str, &str, &[Mutant])] = &[
     ("keeper", "runtime/src/driver/keeper.rs", mutants::keeper::MUTANTS),
     ("select", "runtime/src/wait/select.rs", mutants::select::MUTANTS),
     ("semaphore", "runtime/src/sync/permits.rs", mutants::semaphore::MUTANTS),
+    ("owed", "bridge/src/capi/owed.rs", mutants::owed::MUTANTS),
 ];
 
 /// The files that a protocol needs beside it: the protocol, the module, the shipped file. A mutant may be of either file.

@@ -7,6 +7,7 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of this module")]
 
 mod alone;
+mod c_library;
 mod everywhere;
 mod executor;
 mod fixture;
@@ -23,6 +24,7 @@ use std::ffi::{c_long, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) use alone::alone;
+pub(crate) use c_library::{C_LIBRARY, Linked, compile_with_library, passed_over, succeed};
 pub(crate) use everywhere::{Place, Running, in_callback, poll_once, spawn_future};
 pub(crate) use executor::{block_on_all, block_on_os_thread};
 pub(crate) use fixture::{build_crate, build_member, compile_program, compile_shared_library};

@@ -183,6 +183,11 @@ impl Idle {
         Counts(self.word.load(Ordering::SeqCst)).idle() == self.processors
     }
 
+    /// How many processors have no worker: a moment's truth.
+    pub(crate) fn count(&self) -> usize {
+        Counts(self.word.load(Ordering::Relaxed)).idle() as usize
+    }
+
     /// Whether some processor has no worker: a moment's truth.
     #[inline]
     pub(crate) fn some_idle(&self) -> bool {

@@ -1,5 +1,6 @@
 //! The scheduler: who runs what, where and when. Reading order: `worker`, `search`, `schedule`, `wake`; then `in_c`, `resident`, `monitor`,
-//! `hand_off`, `spare`, `template`, `blocked`, `deadlock`, `limit`; `time`; and the protocols `status`, `idle`, `inbox` each for itself.
+//! `hand_off`, `spare`, `template`, `blocked`, `deadlock`, `limit`; `time`; `metrics`; and the protocols `status`, `idle`, `inbox` each for
+//! itself.
 
 pub(crate) mod blocked;
 pub(crate) mod current;
@@ -9,6 +10,7 @@ pub(crate) mod idle;
 pub(crate) mod in_c;
 pub(crate) mod inbox;
 pub(crate) mod limit;
+pub(crate) mod metrics;
 pub(crate) mod monitor;
 pub(crate) mod processor;
 pub(crate) mod resident;

@@ -197,6 +197,12 @@ impl Spares {
         lock(&self.list).threads
     }
 
+    /// How many OS threads there are, and how many of their workers are here: of one moment.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let list = lock(&self.list);
+        (list.threads, list.free.len() + list.hosts.len())
+    }
+
     /// The workers that sleep, and that nobody has called: a moment's truth.
     pub(crate) fn at_rest(&self) -> Vec<(OsThread, u64)> {
         lock(&self.list).made.iter().filter_map(|worker| worker.at_rest()).collect()

@@ -11,6 +11,7 @@ pub(crate) mod idle;
 pub(crate) mod inbox;
 pub(crate) mod keeper;
 pub(crate) mod mutex;
+pub(crate) mod owed;
 pub(crate) mod queue;
 pub(crate) mod select;
 pub(crate) mod semaphore;
