@@ -12,7 +12,7 @@
 //! the green threads there is nothing to hand on, and they only keep panics. `docs/which-call.md` helps to choose.
 
 use crate::errno::with_errno;
-use greenbridge_runtime::bridge::{Way, in_c, in_c_slowly, on_thread_stack};
+use greenbridge_runtime::bridge::{Way, in_c, in_c_interleaved, in_c_slowly, on_thread_stack};
 use std::ffi::c_int;
 
 /// Calls C: `f` does so, and returns what C returned.
@@ -121,7 +121,7 @@ pub fn call_blocking_errno<R>(f: impl FnOnce() -> R) -> (R, c_int) {
 /// ```
 #[inline(always)]
 pub unsafe fn call_interleaved<R>(f: impl FnOnce() -> R) -> R {
-    in_c(Way::Interleaved, f)
+    in_c_interleaved(f)
 }
 
 /// As [`call_interleaved`], and returns C's errno beside the result, 0 if C set none.

@@ -43,7 +43,7 @@ pub mod bridge {
     pub use crate::builder::StartErrorKind;
     pub use crate::green::thread::Payload;
     pub use crate::scheduler::current::{Slots, slots};
-    pub use crate::scheduler::in_c::{Way, in_c, in_c_slowly, keep_panic, on_thread_stack};
+    pub use crate::scheduler::in_c::{Way, in_c, in_c_interleaved, in_c_slowly, keep_panic, on_thread_stack};
     pub use crate::scheduler::metrics::{Metrics, metrics};
     pub use crate::scheduler::runtime::is_started;
 }

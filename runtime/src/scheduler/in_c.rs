@@ -151,6 +151,39 @@ pub fn in_c<R>(way: Way, f: impl FnOnce() -> R) -> R {
     })
 }
 
+/// As [`in_c`] with [`Way::Interleaved`], and tells the monitor which way it is.
+#[doc(hidden)]
+#[inline(always)]
+pub fn in_c_interleaved<R>(f: impl FnOnce() -> R) -> R {
+    in_c(Way::Interleaved, || {
+        let _interleaves = Interleaves::begin();
+        f()
+    })
+}
+
+/// While it lives, this OS thread is in an interleaved call. It stays on the stack of the call, which cannot move.
+struct Interleaves(Option<&'static Worker>);
+
+impl Interleaves {
+    #[inline(always)]
+    fn begin() -> Self {
+        let worker = current::worker();
+        if let Some(worker) = worker {
+            worker.interleaves.store(true, Ordering::Relaxed);
+        }
+        Self(worker)
+    }
+}
+
+impl Drop for Interleaves {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(worker) = self.0 {
+            worker.interleaves.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
 /// The rest of an outermost call, when C has been entered.
 #[inline(always)]
 fn outermost<R>(slots: &Slots, worker: &Worker, way: Way, f: impl FnOnce() -> R) -> R {

@@ -200,7 +200,7 @@ fn look(runtime: &'static Runtime, seen: &mut [Seen], now: Instant) -> Outlook {
         outlook = outlook.max(if work_waits { Outlook::Pressing } else { Outlook::Busy });
         if seen.ticket != Some(ticket) || !ptr::eq(seen.worker, worker) {
             (seen.worker, seen.ticket, seen.since) = (worker, Some(ticket), now);
-        } else if work_waits && (!worker.keeps_interleaved() || now - seen.since > LONG_IN_C) {
+        } else if work_waits && (!worker.is_interleaved() || now - seen.since > LONG_IN_C) {
             if !take_and_give(runtime, worker, ticket) {
                 outlook = Outlook::Busy;
             }

@@ -51,9 +51,11 @@ impl Worker {
         self.obstacles.load(Ordering::Relaxed) & RESIDENTS != 0
     }
 
-    /// Whether it keeps interleaved ones.
-    pub(crate) fn keeps_interleaved(&self) -> bool {
-        self.obstacles.load(Ordering::Relaxed) & INTERLEAVED != 0
+    /// Whether it is in an interleaved call, or keeps such residents: a moment's truth. Of these calls there are many, and most of their time is
+    /// their callbacks'; so a processor is not taken from them as soon as from others. Each hand-off might make an OS thread, which would then
+    /// keep some of them.
+    pub(crate) fn is_interleaved(&self) -> bool {
+        self.interleaves.load(Ordering::Relaxed) || self.obstacles.load(Ordering::Relaxed) & INTERLEAVED != 0
     }
 
     /// Whether it keeps an exclusive one.

@@ -3,7 +3,7 @@
 //! # Who may touch which field, and when
 //! * `processor`: the worker; after a take also the monitor, which reads it.
 //! * `last`, `ticket`, `green`, `beside`, `ringing`, `others_first`: the worker's own OS thread.
-//! * `obstacles`: written by the worker's own OS thread; others read a moment's truth, or, of a sleeping worker, the truth.
+//! * `obstacles`, `interleaves`: written by the worker's own OS thread; others read a moment's truth, or, of a sleeping worker, the truth.
 //! * `status`, `inbox`, `pinned`, `assigned`, `unparker`: everyone.
 //! * `os_thread`, `rests`: written by the worker's own OS thread, read by the monitor.
 //! * `parker`: the worker's own OS thread.
@@ -20,7 +20,7 @@ use super::{current, deadlock, hand_off, monitor, resident, search, time};
 use crate::driver::clock::{self, Moment};
 use crate::green::thread::{Head, Ready, Residence};
 use crate::green::turn;
-use crate::primitive::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
+use crate::primitive::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
 use crate::stack::AlternateStack;
 use core::cell::Cell;
 use core::fmt;
@@ -43,6 +43,8 @@ pub(crate) struct Worker {
     /// Pinned green threads that are suspended here, and whether there is a processor: see `resident.rs`. 0: nothing is in the way of
     /// a C call.
     pub(crate) obstacles: AtomicU32,
+    /// Whether the C call that it is in, if any, is interleaved.
+    pub(crate) interleaves: AtomicBool,
     pub(crate) inbox: Inbox<Head>,
     /// Interleaved residents that are ready.
     pub(crate) pinned: Injector<Ready>,
@@ -79,6 +81,7 @@ impl Worker {
             status: Status::new(),
             green: Cell::new(ptr::null()),
             obstacles: AtomicU32::new(resident::NO_PROCESSOR),
+            interleaves: AtomicBool::new(false),
             inbox: Inbox::new(),
             pinned: Injector::new(),
             ringing: Cell::new(false),

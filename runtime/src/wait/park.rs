@@ -101,7 +101,8 @@ fn switch_in_callback(green: &Head, frame: *const Frame, callbacks: usize, why: 
     current::set_stack_of_calls(ptr::null(), 0);
     // SAFETY: no frame lies on the worker's stack, so this is the green thread's own.
     unsafe { green.suspender.suspend(why) };
-    // Pinned, so this is the same OS thread, and `worker` still its worker.
+    // Pinned, so this is the same OS thread, and `worker` still its worker. Others have run here.
+    worker.interleaves.store(residence == Residence::Interleaved, Ordering::Relaxed);
     current::set_stack_of_calls(frame, callbacks);
     if worker.processor().is_some() {
         worker.enter();
