@@ -1,47 +1,12 @@
-/* C that calls back late: from a call, and from a thread of its own. */
+/* C that calls back late. For one that does so from a thread of its own, see deadlock_thread in deadlock.c. */
 
-#include <pthread.h>
-#include <stdlib.h>
 #include <time.h>
 
 typedef long (*callback)(void *, long);
 
-static void sleep_for(long milliseconds) {
+long deadlock_none_enter(callback f, void *context, long milliseconds) {
     struct timespec left = {milliseconds / 1000, milliseconds % 1000 * 1000000};
     while (nanosleep(&left, &left) != 0) {
     }
-}
-
-long deadlock_none_enter(callback f, void *context, long milliseconds) {
-    sleep_for(milliseconds);
     return f(context, milliseconds);
-}
-
-struct job {
-    callback f;
-    void *context;
-    long milliseconds;
-};
-
-static void *run_job(void *argument) {
-    struct job job = *(struct job *)argument;
-    free(argument);
-    deadlock_none_enter(job.f, job.context, job.milliseconds);
-    return NULL;
-}
-
-/* Starts a thread that sleeps for `milliseconds`, and then calls `f`. Returns 0 if it has been started. */
-int deadlock_none_thread(callback f, void *context, long milliseconds) {
-    struct job *job = malloc(sizeof *job);
-    pthread_t thread;
-    if (!job) {
-        return 1;
-    }
-    *job = (struct job){f, context, milliseconds};
-    if (pthread_create(&thread, NULL, run_job, job) != 0) {
-        free(job);
-        return 1;
-    }
-    pthread_detach(thread);
-    return 0;
 }

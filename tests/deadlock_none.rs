@@ -17,7 +17,8 @@ const GREENBRIDGE: Start = Start::by_rust();
 
 unsafe extern "C" {
     fn deadlock_none_enter(f: Callback<c_long>, context: *mut c_void, milliseconds: c_long) -> c_long;
-    fn deadlock_none_thread(f: Callback<c_long>, context: *mut c_void, milliseconds: c_long) -> c_int;
+    // Of `deadlock.c`.
+    fn deadlock_thread(f: Callback<c_long>, context: *mut c_void, milliseconds: c_long) -> c_int;
 }
 
 /// Longer than the monitor looks for a deadlock after the last one has gone to sleep.
@@ -54,7 +55,7 @@ fn a_thread_of_c_sleeps() {
         let (sender, received) = receiver();
         let (f, context) = for_c(send, &sender);
         // SAFETY: this frame is not left before the thread has called, which is what it waits for.
-        assert_eq!(unsafe { deadlock_none_thread(f, context, LONG_MS) }, 0);
+        assert_eq!(unsafe { deadlock_thread(f, context, LONG_MS) }, 0);
         assert_eq!(received.join().expect("no panic"), LONG_MS);
     });
 }

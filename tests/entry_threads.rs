@@ -15,14 +15,15 @@ use support::{Callback, child, child_on_processors, for_c, resident_bytes, run, 
 const GREENBRIDGE: Start = Start::by_rust();
 
 unsafe extern "C" {
-    fn entry_threads_at_once(f: Callback<c_long>, context: *mut c_void, threads: c_long, times: c_long) -> c_long;
+    // Of `foreign_thread.c`.
+    fn foreign_thread_at_once(f: Callback<c_long>, context: *mut c_void, threads: c_long, times: c_long) -> c_long;
 }
 
 /// That many threads of C at once, each of which calls `f` that often; the sum of the answers.
 fn at_once<T: Sync>(f: extern "C" fn(&T, c_long) -> c_long, context: &T, threads: c_long, times: c_long) -> c_long {
     let (f, context) = for_c(f, context);
     // SAFETY: C hands the pointer on to `f`, and joins its threads while `context` is borrowed.
-    unsafe { entry_threads_at_once(f, context, threads, times) }
+    unsafe { foreign_thread_at_once(f, context, threads, times) }
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub mod select;
 pub mod settings;
 mod spawn;
 mod stack;
+mod stderr;
 pub mod sync;
 pub mod testing;
 pub mod time;
@@ -46,4 +47,5 @@ pub mod bridge {
     pub use crate::scheduler::in_c::{Way, in_c, in_c_interleaved, in_c_slowly, keep_panic, on_thread_stack};
     pub use crate::scheduler::metrics::{Metrics, metrics};
     pub use crate::scheduler::runtime::is_started;
+    pub use crate::stderr::write_to_stderr;
 }

@@ -150,7 +150,7 @@ pub(super) fn everybody_waits(runtime: &Runtime) -> bool {
 /// Whether any worker but the caller's neither sleeps nor blocks in a wait: a moment's truth.
 pub(crate) fn other_workers_run(runtime: &Runtime) -> bool {
     let blocked = blocked::all().iter().filter(|blocked| !blocked.green.is_null()).count();
-    runtime.spares.at_rest().len() + blocked + 1 < runtime.spares.threads()
+    runtime.spares.at_rest().len() + blocked + 1 < runtime.spares.counts().0
 }
 
 /// An OS thread that sleeps or blocks.

@@ -192,11 +192,6 @@ impl Spares {
         lock(&self.list).ended.push(worker);
     }
 
-    /// How many OS threads there are.
-    pub(crate) fn threads(&self) -> usize {
-        lock(&self.list).threads
-    }
-
     /// How many OS threads there are, and how many of their workers are here: of one moment.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let list = lock(&self.list);

@@ -22,15 +22,15 @@
 //! **Frames larger than the guard.** C that moves its stack pointer by more than 64 KiB at once can jump over the
 //! guard, onto the next stack. No handler sees that; it takes `-fstack-clash-protection` when the C is compiled.
 
-use std::io;
-
 use libc::{c_int, c_void, siginfo_t};
+use std::io;
 
 use super::Owner;
 use super::meter;
 use super::signal;
 use super::slab::{self, Slot};
 use crate::primitive::Ordering;
+use crate::stderr::write_to_stderr;
 
 /// Makes the overflow of a green thread's stack end the process with a message that names the green thread, the size of
 /// its stack and the knob. Every call after the first does nothing.
@@ -134,18 +134,8 @@ impl Message {
         self.add(&"0123456789"[digit..=digit]);
     }
 
-    /// Writes all of it, if stderr takes it at all.
     fn write_to_stderr(&self) {
-        let mut rest = &self.bytes[..self.len];
-        while !rest.is_empty() {
-            // SAFETY: the range is valid for reading, and write may be called from a handler.
-            let written = unsafe { libc::write(libc::STDERR_FILENO, rest.as_ptr().cast(), rest.len()) };
-            match usize::try_from(written) {
-                Ok(written) if written > 0 => rest = &rest[written..],
-                _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
-                _ => return,
-            }
-        }
+        write_to_stderr(&self.bytes[..self.len]);
     }
 }
 

@@ -19,6 +19,7 @@
 use super::super::blocked::{self, Blocked, OsThread};
 use crate::green::thread::{Head, Residence};
 use crate::stack;
+use crate::stderr::write_to_stderr;
 use crate::wait::{Waits, What};
 use core::fmt::{self, Display};
 use core::hash::{Hash, Hasher};
@@ -262,19 +263,6 @@ impl fmt::Display for OsThread {
         match std::fs::read_to_string(format!("/proc/self/task/{number}/comm")) {
             Ok(name) => write!(f, "'{}' ({number})", name.trim_end()),
             Err(_) => number.fmt(f),
-        }
-    }
-}
-
-/// Writes all of it, if stderr takes it at all.
-fn write_to_stderr(mut rest: &[u8]) {
-    while !rest.is_empty() {
-        // SAFETY: the range is valid for reading.
-        let written = unsafe { libc::write(libc::STDERR_FILENO, rest.as_ptr().cast(), rest.len()) };
-        match usize::try_from(written) {
-            Ok(written) if written > 0 => rest = &rest[written..],
-            _ if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted => {}
-            _ => return,
         }
     }
 }
