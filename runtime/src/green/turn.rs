@@ -3,7 +3,7 @@
 //! The worker that holds the [`Ready`] runs the turn. Everything that lets others resume the green thread (a park, a push to a
 //! queue, the end) happens here, after the switch off its stack is complete, and nowhere else.
 
-use super::state::{Finish, Park};
+use super::state::Park;
 use super::switch::{Coroutine, Suspended, Turn};
 use super::thread::{Head, Ready, Residence, body};
 use crate::scheduler::runtime::{Runtime, is_forked};
@@ -140,12 +140,7 @@ fn finish(runtime: &Runtime, worker: &Worker, ready: Ready) {
             None => drop(stack),
         }
     }
-    if ready.state.finish() == Finish::MustWakeJoiner {
-        // SAFETY: the outcome makes the joiner's waker ours.
-        let joiner = ready.joiner.with_mut(|joiner| unsafe { (*joiner).take() });
-        joiner.expect("JOINER is set after the waker is in place").wake();
-    }
-    ready.release();
+    ready.finish();
 }
 
 /// A green thread has forked, and comes to its end in the child: whoever would join it is in the parent.

@@ -10,7 +10,12 @@ use core::ptr::NonNull;
 pub(crate) fn wake(green: &Green) {
     if green.state.wake() == Wake::MustSchedule {
         // SAFETY: it was parked, and this caller was told to schedule it.
-        let ready = unsafe { Ready::from_raw(NonNull::from(&**green)) };
-        schedule::schedule(ready, Place::Next);
+        schedule(unsafe { Ready::from_raw(NonNull::from(&**green)) });
     }
+}
+
+/// Schedules a green thread that has been woken.
+#[inline]
+pub(crate) fn schedule(ready: Ready) {
+    schedule::schedule(ready, Place::Next);
 }
