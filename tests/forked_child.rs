@@ -7,7 +7,7 @@
 mod support;
 
 use greenbridge::channel::bounded;
-use greenbridge::{JoinHandle, block_on, call, call_blocking, park, pin, run, spawn, yield_now};
+use greenbridge::{JoinHandle, block_on, blocking, call, call_blocking, park, pin, run, spawn, yield_now};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use support::{Outcome, child_on_processors, panic_text, start, yield_until};
@@ -138,6 +138,18 @@ fn yields_in_a_child() {
             true
         })
     });
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn a_child_that_blocks_keeps_its_processor_and_goes_on_alone() {
+    child_on_processors("blocks_in_a_child", &[1, 2, 8]);
+}
+
+#[test]
+#[ignore = "child process"]
+fn blocks_in_a_child() {
+    let status = beside_others(|| in_child(|| (0..50).all(|n| call_blocking(|| n) == n && blocking(|| n) == n)));
     assert_eq!(status, 0);
 }
 

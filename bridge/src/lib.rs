@@ -38,6 +38,7 @@
 //! * The one unsafe promise, [`Builder::start`]: `docs/safety.md`. [`pin`] for code that cannot keep it.
 //! * [`spawn`], [`scope`], [`sync`], [`channel`], [`select!`](macro@select), [`time`], [`cancel`], [`block_on`], as in std, crossbeam and tokio:
 //!   `docs/waiting.md`. [`testing`] runs tests in virtual time.
+//! * [`blocking`] for files, names, child processes and libraries that block: `docs/blocking.md`.
 //! * [`stack_meter`]: how much stack C needs, `docs/stack-use.md`.
 
 /// The programs of the book and of the README are compiled and run.
@@ -45,6 +46,8 @@
 mod book {
     #[doc = include_str!("../../README.md")]
     mod readme {}
+    #[doc = include_str!("../../docs/blocking.md")]
+    mod blocking {}
     #[doc = include_str!("../../docs/called-by-c.md")]
     mod called_by_c {}
     #[doc = include_str!("../../docs/embedding-in-c.md")]
@@ -92,8 +95,8 @@ pub use greenbridge_macros::export;
 pub use greenbridge_runtime::tokio;
 pub use greenbridge_runtime::{
     AccessError, GreenLocal, JoinHandle, PinGuard, Scope, ScopedJoinHandle, StackError, StackShortage, StartError,
-    Thread, ThreadBuilder, ThreadId, block_on, cancel, current, green_local, park, pin, run, scope, select, spawn,
-    stack_meter, sync, sync::channel, testing, time, yield_now,
+    Thread, ThreadBuilder, ThreadId, block_on, blocking, cancel, current, green_local, park, pin, run, scope, select,
+    spawn, stack_meter, sync, sync::channel, testing, time, yield_now,
 };
 pub use handle::{Handle, HandleError};
 pub use promise::Start;

@@ -8,6 +8,7 @@
 //! and `scope.rs` are built on it. `driver/` knows what wakes from outside: time. `stack/` is where green threads live, `testing/` how they are
 //! run in virtual time. `docs/life.md` walks through all of them with one green thread.
 
+mod blocking;
 mod builder;
 pub mod cancel;
 mod driver;
@@ -30,6 +31,7 @@ pub mod time;
 pub mod tokio;
 mod wait;
 
+pub use blocking::blocking;
 pub use builder::{Builder, StartError};
 pub use local::{AccessError, GreenLocal};
 pub use scheduler::resident::{PinGuard, pin};
