@@ -5,7 +5,8 @@
 //! # Reading order
 //! `spawn.rs`, the user's view. Then `green/thread.rs` (the control block), `green/state.rs` (its state word), `green/turn.rs` (one turn),
 //! `scheduler/worker.rs` (the loop) and the files that `scheduler/mod.rs` lists. `wait/` is how everything waits; `sync/`, `time/`, `select/`
-//! and `scope.rs` are built on it. `driver/` knows what wakes from outside: time. `stack/` is where green threads live, `testing/` how they are
+//! and `scope.rs` are built on it. `driver/` knows what wakes from outside: time, and files that become ready; `net/`
+//! is built on that. `stack/` is where green threads live, `testing/` how they are
 //! run in virtual time. `docs/life.md` walks through all of them with one green thread.
 
 mod blocking;
@@ -14,6 +15,7 @@ pub mod cancel;
 mod driver;
 mod green;
 mod local;
+pub mod net;
 #[doc(hidden)]
 pub mod primitive;
 mod scheduler;

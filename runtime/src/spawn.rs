@@ -371,7 +371,7 @@ pub fn yield_now() {
 
 /// Whether nobody waits for the processor that the caller runs on.
 #[inline(never)]
-fn is_alone() -> bool {
+pub(crate) fn is_alone() -> bool {
     let Some(worker) = current::worker() else { return true };
     if worker.has_mail() || worker.status.is_entered() {
         return false;

@@ -5,7 +5,7 @@
 //!
 //! 1. each of its OS threads is the monitor, or a worker that sleeps and has been given nothing, or blocks in a wait of the
 //!    runtime's and has not been woken (`blocked.rs`);
-//! 2. no timer is armed.
+//! 2. no timer is armed, and nobody waits for a socket or another file: somebody outside may write to it.
 //!
 //! Every change is made by somebody who runs. So a process that is stuck at one moment stays stuck, and a report of it is final.
 //!
@@ -84,8 +84,8 @@ pub(crate) fn suspect() {
 
 #[cold]
 fn ask(runtime: &Runtime) {
-    // While a timer is armed nobody is stuck; whoever fires or disarms the last one runs, and comes here when it goes to sleep.
-    let may_be_stuck = runtime.idle.all_idle() && !runtime.timers.some_armed();
+    // While a timer is armed, or a file waited for, nobody is stuck; whoever ends the last of that runs, and comes here when it goes to sleep.
+    let may_be_stuck = runtime.idle.all_idle() && !runtime.timers.some_armed() && !runtime.reactor.some_wait();
     if runtime.settings.deadlock_detection && may_be_stuck && LOOK.swap(ASKED, Ordering::AcqRel) == NONE {
         monitor::call();
     }
@@ -173,6 +173,7 @@ fn nothing_is_ready(runtime: &Runtime) -> bool {
         && runtime.injector.is_empty()
         && !runtime.processors.iter().any(|processor| processor.has_work())
         && !runtime.timers.some_armed()
+        && !runtime.reactor.some_wait()
 }
 
 /// The OS threads of the process, in order.

@@ -1,5 +1,5 @@
 //! The scheduler: who runs what, where and when. Reading order: `worker`, `search`, `schedule`, `wake`; then `in_c`, `resident`, `monitor`,
-//! `hand_off`, `spare`, `template`, `blocked`, `deadlock`, `limit`; `time`; `metrics`; and the protocols `status`, `idle`, `inbox` each for
+//! `hand_off`, `spare`, `template`, `blocked`, `deadlock`, `limit`; `time`; `metrics`; and the protocols `status`, `idle`, `inbox`, `parker` each for
 //! itself.
 
 pub(crate) mod blocked;
@@ -12,6 +12,7 @@ pub(crate) mod inbox;
 pub(crate) mod limit;
 pub(crate) mod metrics;
 pub(crate) mod monitor;
+pub(crate) mod parker;
 pub(crate) mod processor;
 pub(crate) mod resident;
 pub(crate) mod runtime;

@@ -10,6 +10,7 @@ use super::{current, monitor};
 use crate::builder::StartError;
 use crate::driver::clock;
 use crate::driver::keeper::Keeper;
+use crate::driver::reactor::Reactor;
 use crate::driver::timers::Timers;
 use crate::green::thread::Ready;
 use crate::primitive::{self, AtomicBool, AtomicPtr, AtomicU64, Ordering};
@@ -29,6 +30,8 @@ pub(crate) struct Runtime {
     pub(crate) timers: Timers,
     /// Who keeps the time: see `time.rs`.
     pub(crate) keeper: Keeper<Worker>,
+    /// Made when the first file is registered.
+    pub(crate) reactor: Reactor,
     pub(crate) stacks: StackPool,
     next_id: AtomicU64,
     /// In virtual time, what decides who runs next.
@@ -108,6 +111,7 @@ pub(crate) fn start(settings: Resolved) -> Result<(), StartError> {
         spares: Spares::new(),
         timers: Timers::new(settings.processors),
         keeper: Keeper::new(),
+        reactor: Reactor::new(),
         stacks: StackPool::new(settings.stack_size),
         next_id: AtomicU64::new(1),
         testing: settings.virtual_time.then(Testing::new),
@@ -172,6 +176,7 @@ impl fmt::Debug for Runtime {
             .field("spares", &self.spares)
             .field("timers", &self.timers)
             .field("keeper", &self.keeper)
+            .field("reactor", &self.reactor)
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 //! 1. After a yield, and every 61st turn: the injector, so that a full run queue starves nobody.
 //! 2. `next`, then the own run queue.
 //! 3. The injector.
-//! 4. Timers that are due. A busy processor looks at them every some turns, too (`time.rs`).
+//! 4. Timers that are due, and events of sockets. A busy processor looks at them every some turns, too (`time.rs`).
 //! 5. The run queues of the other processors, from a different one each time; and as a last resort their `next`, which
 //!    their owners would otherwise run in a moment.
 //!
@@ -102,7 +102,7 @@ pub(crate) fn find_at_hand(runtime: &Runtime, processor: &Processor) -> Option<R
 
 #[cold]
 fn find_elsewhere(runtime: &'static Runtime, worker: &'static Worker, processor: &'static Processor) -> Option<Ready> {
-    if let Some(ready) = from_injector(runtime, processor).or_else(|| from_timers(runtime, processor)) {
+    if let Some(ready) = from_injector(runtime, processor).or_else(|| from_outside(runtime, processor)) {
         return Some(ready);
     }
     if runtime.idle.start_search() {
@@ -116,7 +116,7 @@ fn find_elsewhere(runtime: &'static Runtime, worker: &'static Worker, processor:
 /// Searches as a counted searcher.
 #[cold]
 fn search(runtime: &'static Runtime, worker: &'static Worker, processor: &'static Processor) -> Option<Ready> {
-    let at_hand = find_at_hand(runtime, processor).or_else(|| from_timers(runtime, processor));
+    let at_hand = find_at_hand(runtime, processor).or_else(|| from_outside(runtime, processor));
     match at_hand.or_else(|| steal(runtime, processor)) {
         Some(ready) => {
             set_searching(processor, false);
@@ -206,9 +206,9 @@ pub(crate) fn from_injector(runtime: &Runtime, processor: &Processor) -> Option<
     }
 }
 
-/// Fires timers that are due, and takes whom that has made ready.
-fn from_timers(runtime: &'static Runtime, processor: &Processor) -> Option<Ready> {
-    if time::fire_any(runtime, processor) {
+/// Fires timers that are due, delivers events of sockets, and takes whom that has made ready.
+fn from_outside(runtime: &'static Runtime, processor: &Processor) -> Option<Ready> {
+    if time::bring_any(runtime, processor) {
         // SAFETY: the caller is the owner.
         unsafe { processor.pop() }
     } else {

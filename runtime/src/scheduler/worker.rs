@@ -4,7 +4,7 @@
 //! * `processor`: the worker; after a take also the monitor, which reads it.
 //! * `last`, `ticket`, `green`, `beside`, `ringing`, `others_first`: the worker's own OS thread.
 //! * `obstacles`, `interleaves`: written by the worker's own OS thread; others read a moment's truth, or, of a sleeping worker, the truth.
-//! * `status`, `inbox`, `pinned`, `assigned`, `unparker`: everyone.
+//! * `status`, `inbox`, `pinned`, `assigned`, `token`, `unparker`: everyone.
 //! * `os_thread`, `rests`: written by the worker's own OS thread, read by the monitor.
 //! * `parker`: the worker's own OS thread.
 //!
@@ -13,11 +13,13 @@
 use super::blocked::OsThread;
 use super::idle::Role;
 use super::inbox::{Inbox, Sleep};
+use super::parker::{Bed, Begin, Call, Token};
 use super::processor::Processor;
-use super::runtime::Runtime;
+use super::runtime::{Runtime, runtime};
 use super::status::{Status, Ticket};
 use super::{current, deadlock, hand_off, monitor, resident, search, time};
-use crate::driver::clock::{self, Moment};
+use crate::driver::clock::{self, Moment, NEVER};
+use crate::driver::reactor::{Batch, Turn};
 use crate::green::thread::{Head, Ready, Residence};
 use crate::green::turn;
 use crate::primitive::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
@@ -56,6 +58,8 @@ pub(crate) struct Worker {
     pub(crate) beside: Cell<Option<&'static Processor>>,
     /// What was given to it while it slept: a processor, or [`RETIREMENT`].
     assigned: AtomicPtr<Processor>,
+    /// Where it sleeps, and whether it was called.
+    token: Token,
     parker: UnsafeCell<Parker>,
     unparker: Unparker,
     /// Its OS thread.
@@ -88,6 +92,7 @@ impl Worker {
             others_first: Cell::new(false),
             beside: Cell::new(None),
             assigned: AtomicPtr::new(ptr::null_mut()),
+            token: Token::new(),
             parker: UnsafeCell::new(parker),
             unparker,
             os_thread: AtomicU32::new(0),
@@ -139,22 +144,39 @@ impl Worker {
 
     /// Wakes its OS thread.
     pub(crate) fn unpark(&self) {
-        self.unparker.unpark();
+        match self.token.call() {
+            Call::MustUnpark => self.unparker.unpark(),
+            Call::MustNotify => runtime().reactor.call(),
+            Call::WillLook => {}
+        }
     }
 
     /// Stops its OS thread until somebody unparks it; may come back early.
     fn park(&self) {
-        // SAFETY: the parker is this OS thread's own.
-        self.parker.with(|parker| unsafe { &*parker }.park());
+        self.park_until(NEVER);
     }
 
     /// The same until `moment` at most.
     pub(super) fn park_until(&self, moment: Moment) {
-        match clock::instant_of(moment) {
-            // SAFETY: as above.
-            Some(deadline) => self.parker.with(|parker| unsafe { &*parker }.park_deadline(deadline)),
-            None => self.park(),
+        if self.token.begin(Bed::Parker) == Begin::Called {
+            return;
         }
+        // SAFETY: the parker is this OS thread's own.
+        self.parker.with(|parker| match (unsafe { &*parker }, clock::instant_of(moment)) {
+            (parker, Some(deadline)) => parker.park_deadline(deadline),
+            (parker, None) => parker.park(),
+        });
+        self.token.end();
+    }
+
+    /// The same in the poller, whose turn is the worker's. Returns the events that have ended it.
+    pub(super) fn poll_until<'a>(&self, turn: Turn<'a>, moment: Moment) -> Option<Batch<'a>> {
+        if self.token.begin(Bed::Poller) == Begin::Called {
+            return None;
+        }
+        let batch = turn.sleep_until(moment);
+        self.token.end();
+        batch
     }
 
     /// Gives it a processor while it sleeps, and wakes it.
@@ -387,14 +409,16 @@ fn rest(runtime: &'static Runtime, worker: &'static Worker, place: Place) -> Res
                 worker.park();
             }
             worker.inbox.wake_up();
-            if slept == Some(time::Slept::Due)
+            if let Some(time::Slept::Due(batch)) = slept
                 && let Place::Beside(processor) = place
                 && hand_off::leave_place(worker, processor)
             {
-                // Nobody else takes it from there any more. Without the processor, if that has gone, it is a spare worker.
+                // Nobody else takes it from there any more. Without the processor, if that has gone, it is a spare worker, and whom it
+                // wakes goes to the injector.
                 if runtime.idle.take_back(processor.index, Role::Running) {
                     hand_off::own_idle(runtime, worker, processor);
-                    if time::fire_any(runtime, processor) && (worker.has_mail() || !runtime.injector.is_empty()) {
+                    if time::come_back(runtime, processor, batch) && (worker.has_mail() || !runtime.injector.is_empty())
+                    {
                         // Somebody else may have a turn before `next` has.
                         monitor::wake();
                     }

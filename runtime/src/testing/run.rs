@@ -3,7 +3,7 @@
 //! There is one processor, and its worker asks [`Testing::find`] where it would otherwise look into its queues. All that is ready lies in one
 //! pool, and chance takes one out. When the pool is empty:
 //!
-//! 1. timers that are due are fired;
+//! 1. timers that are due are fired, and events of sockets that are there are delivered;
 //! 2. if another worker is active (in C, say), the processor becomes idle as usual, and time stands still; when that worker goes to sleep,
 //!    it wakes one to look again;
 //! 3. those that [`settle`] go on;
@@ -103,7 +103,7 @@ impl Testing {
                 return Some(ready);
             }
             drop(state);
-            if time::fire_any(runtime, processor) {
+            if time::bring_any(runtime, processor) {
                 continue;
             }
             if worker.has_mail() || deadlock::other_workers_run(runtime) {

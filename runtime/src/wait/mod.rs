@@ -66,6 +66,10 @@ pub(crate) enum What {
     Time,
     /// A token to be cancelled.
     Cancellation,
+    /// A socket or another file, to be readable.
+    Readable,
+    /// A socket or another file, to be writable.
+    Writable,
     /// All others to wait: in a test.
     Settling,
 }
@@ -92,6 +96,8 @@ impl fmt::Display for What {
             What::WaitGroup => "the others of a WaitGroup",
             What::Time => "a moment in time",
             What::Cancellation => "a CancelToken to be cancelled",
+            What::Readable => "a socket or another file to be readable",
+            What::Writable => "a socket or another file to be writable",
             What::Settling => "all others to wait",
         })
     }
