@@ -30,6 +30,8 @@ const PROTOCOLS: &[(&str, &str, &[Mutant])] = &[
     ("keeper", "runtime/src/driver/keeper.rs", mutants::keeper::MUTANTS),
     ("select", "runtime/src/wait/select.rs", mutants::select::MUTANTS),
     ("semaphore", "runtime/src/sync/permits.rs", mutants::semaphore::MUTANTS),
+    ("readiness", "runtime/src/driver/readiness.rs", mutants::readiness::MUTANTS),
+    ("parker", "runtime/src/scheduler/parker.rs", mutants::parker::MUTANTS),
     ("owed", "bridge/src/capi/owed.rs", mutants::owed::MUTANTS),
 ];
 

@@ -14,9 +14,9 @@
 //!
 //! | transition | who | ordering | pairs with |
 //! |---|---|---|---|
-//! | [`Token::begin`] | the worker, before it sleeps | AcqRel | `call`: what the caller has done before |
-//! | [`Token::call`] | who has something for the worker | AcqRel | `begin`, `end` |
-//! | [`Token::end`] | the worker, whatever has ended its sleep | AcqRel | `call` |
+//! | [`Token::begin`] | the worker, before it sleeps | Relaxed | nothing: if it was called, `end` follows |
+//! | [`Token::call`] | who has something for the worker | AcqRel | `end`: what the caller has done before |
+//! | [`Token::end`] | the worker, whatever has ended its sleep | AcqRel | `call`: a second one, too, which has ended nothing |
 //!
 //! # Property
 //! 1. After a call the worker's next sleep returns, or the one it is in does, and it sees what the caller has done before it.
@@ -90,7 +90,7 @@ impl Token {
 
     /// The worker is about to sleep.
     pub(crate) fn begin(&self, bed: Bed) -> Begin {
-        match self.word.compare_exchange(AWAKE, bed as u8, Ordering::AcqRel, Ordering::Acquire) {
+        match self.word.compare_exchange(AWAKE, bed as u8, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => Begin::MaySleep,
             Err(_) => {
                 self.end();

@@ -1,7 +1,7 @@
 //! The keeper of the time, `runtime/src/driver/keeper.rs`: whoever sleeps beyond a deadline has been called, and a timer armed while
 //! nobody keeps is seen by somebody.
 //!
-//! The threads arm a timer, or are workers that go to sleep as the keeper, or wake and give the role up. The first deadline
+//! The threads arm a timer or register a first file, or are workers that go to sleep as the keeper, or wake and give the role up. The first deadline
 //! is a relaxed atomic, so that only the protocol's own fences make it visible; being called is a flag of each worker. Nobody
 //! really sleeps: what holds at the end would hold for ever. Left out: the idle protocol, which sees to it that a worker that
 //! was woken for the time comes to claim the role.
@@ -29,6 +29,8 @@ macro_rules! models {
             keeper: Keeper<Worker>,
             /// The first deadline.
             earliest: AtomicU64,
+            /// How many files are registered.
+            files: AtomicU64,
             workers: [Worker; 2],
             /// Whether somebody was woken to keep the time, who then claims and looks.
             woken: AtomicBool,
@@ -41,6 +43,7 @@ macro_rules! models {
                 Arc::new(Self {
                     keeper: Keeper::new(),
                     earliest: AtomicU64::new(earliest),
+                    files: AtomicU64::new(0),
                     workers: [(); 2].map(|()| Worker { called: AtomicBool::new(false) }),
                     woken: AtomicBool::new(false),
                     role: Plain::new(0),
@@ -69,7 +72,11 @@ macro_rules! models {
 
             fn arm(&self) {
                 self.earliest.store(DEADLINE, Ordering::Relaxed);
-                match self.keeper.ask(DEADLINE) {
+                self.call_keeper(DEADLINE);
+            }
+
+            fn call_keeper(&self, deadline: u64) {
+                match self.keeper.ask(deadline) {
                     Ask::Kept => {}
                     // SAFETY: one of the workers of the program, which is alive.
                     Ask::MustUnpark(worker) => unsafe { worker.as_ref() }.called.store(true, Ordering::Relaxed),
@@ -95,6 +102,26 @@ macro_rules! models {
                 let until = program.go_to_sleep(0).expect("nobody else keeps");
                 arms.join().unwrap();
                 assert!(until <= DEADLINE || program.is_called(0), "a timer is forgotten");
+            });
+        }
+
+        /// The first file is registered while a worker goes to sleep: it sleeps in the poller, or has been called.
+        $(#[$test])?
+        fn first_file_meets_a_worker_that_goes_to_sleep() {
+            explore(4, || {
+                let program = Program::new(NEVER);
+                let registers = {
+                    let program = program.clone();
+                    thread::spawn(move || {
+                        program.files.fetch_add(1, Ordering::Relaxed);
+                        // Earlier than every deadline.
+                        program.call_keeper(1);
+                    })
+                };
+                let _ = program.go_to_sleep(0).expect("nobody else keeps");
+                let is_in_poller = program.files.load(Ordering::Relaxed) > 0;
+                registers.join().unwrap();
+                assert!(is_in_poller || program.is_called(0), "a timer is forgotten");
             });
         }
 
