@@ -139,3 +139,23 @@ fn locking_futures_may_be_polled_by_an_executor_with_several_threads() {
     sent((lock.read_async(), lock.write_async(), semaphore.acquire_async()));
     sent(place.get_or_try_init_async(|| async { u8::try_from(*lock.read_async().await) }));
 }
+
+#[test]
+fn sockets_and_their_halves_may_go_anywhere() {
+    use greenbridge::net::{
+        Incoming, OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, TcpListener, TcpStream, UdpSocket,
+        UnixDatagram, UnixListener, UnixStream, WriteHalf,
+    };
+    assert_static::<TcpListener>();
+    assert_static::<TcpStream>();
+    assert_static::<UdpSocket>();
+    assert_static::<UnixDatagram>();
+    assert_static::<UnixListener>();
+    assert_static::<UnixStream>();
+    assert_static::<OwnedReadHalf<TcpStream>>();
+    assert_static::<OwnedWriteHalf<UnixStream>>();
+    assert_static::<ReuniteError<TcpStream>>();
+    assert_both::<ReadHalf<'_, UnixStream>>();
+    assert_both::<WriteHalf<'_, TcpStream>>();
+    assert_both::<Incoming<'_, TcpListener>>();
+}

@@ -62,7 +62,8 @@ impl Poller {
     /// Registers a file, both ways, by edges. Each of its events comes with `name`. If it is ready now, that is an event.
     pub(super) fn add(&self, file: RawFd, name: usize) -> io::Result<()> {
         debug_assert!(name > RESERVED);
-        self.registry.register(&mut SourceFd(&file), Token(name), Interest::READABLE | Interest::WRITABLE)
+        let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
+        self.registry.register(&mut SourceFd(&file), Token(name), interest)
     }
 
     /// The contrary.
@@ -117,8 +118,11 @@ impl Queue {
 }
 
 /// What an error or a hang-up means for whoever waits: to try, and see. No later edge may come.
+///
+/// Nor may one come for what lies behind urgent data, before which a read stops short.
 fn event(reported: &Reported) -> Event {
-    let (read_closed, write_closed) = (reported.is_read_closed(), reported.is_write_closed());
+    let read_closed = reported.is_read_closed() || reported.is_priority();
+    let write_closed = reported.is_write_closed();
     let is_error = reported.is_error();
     Event::ready(reported.is_readable(), reported.is_writable())
         .and_final(read_closed || is_error, write_closed || is_error)

@@ -16,11 +16,18 @@ pub(super) struct Limits {
     pub(super) read: Limit,
     pub(super) write: Limit,
     is_nonblocking: AtomicBool,
+    /// Whether the socket, one for datagrams, has been told to receive no more.
+    has_ended: AtomicBool,
 }
 
 impl Limits {
     pub(super) fn new() -> Self {
-        Self { read: Limit::new(), write: Limit::new(), is_nonblocking: AtomicBool::new(false) }
+        Self {
+            read: Limit::new(),
+            write: Limit::new(),
+            is_nonblocking: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
+        }
     }
 
     /// Whether operations return `WouldBlock` where they would have to wait.
@@ -31,6 +38,16 @@ impl Limits {
 
     pub(super) fn set_nonblocking(&self, nonblocking: bool) {
         self.is_nonblocking.store(nonblocking, Ordering::Relaxed);
+    }
+
+    /// Whether there is nothing more to receive.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Relaxed)
+    }
+
+    /// Set before the system is told, whose event then wakes those who wait.
+    pub(super) fn end(&self) {
+        self.has_ended.store(true, Ordering::Relaxed);
     }
 }
 

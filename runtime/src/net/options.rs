@@ -187,7 +187,7 @@ macro_rules! internet_socket {
 
 /// What a connected stream has: reading and writing, of the stream and of a reference to it.
 macro_rules! stream_socket {
-    ($type:ident) => {
+    ($type:ident, $short_read:expr) => {
         impl $type {
             /// Ends reading, writing or both, on all handles of the socket.
             ///
@@ -268,13 +268,13 @@ macro_rules! stream_socket {
             #[inline(never)]
             #[track_caller]
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                self.socket.read(buffer)
+                self.socket.read(buffer, $short_read)
             }
 
             #[inline(never)]
             #[track_caller]
             fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-                self.socket.read_vectored(buffers)
+                self.socket.read_vectored(buffers, $short_read)
             }
         }
 
@@ -298,13 +298,13 @@ macro_rules! stream_socket {
             #[inline(never)]
             #[track_caller]
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.socket.send(bytes)
+                self.socket.write(bytes)
             }
 
             #[inline(never)]
             #[track_caller]
             fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-                self.socket.send_vectored(buffers)
+                self.socket.write_vectored(buffers)
             }
 
             fn flush(&mut self) -> io::Result<()> {
@@ -313,6 +313,8 @@ macro_rules! stream_socket {
         }
 
         impl sealed::Stream for $type {
+            const SHORT_READ: ShortRead = $short_read;
+
             fn socket(&self) -> &Socket {
                 &self.socket
             }

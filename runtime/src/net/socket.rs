@@ -7,7 +7,7 @@
 //! descriptor: it is shared with all duplicates, also with those that somebody took. `MSG_NOSIGNAL` keeps the signal of a broken pipe
 //! away, in programs whose `main` is C's too: there std has not switched it off.
 
-use super::limits::Limits;
+use super::limits::{Limit, Limits};
 use crate::driver::readiness::Direction;
 use crate::driver::source::Source;
 use crate::time;
@@ -103,11 +103,29 @@ impl Socket {
         if self.limits.is_nonblocking() {
             return uninterrupted(|| operation(&self.inner));
         }
-        let limit = match direction {
+        self.source.wait_until(self.as_fd(), direction, self.limit(direction).end(), || operation(&self.inner))
+    }
+
+    /// The same for streams: `operation` moves bytes, `wanted` at most, and one that moves fewer leaves nothing to move now.
+    #[track_caller]
+    fn transfer(
+        &self,
+        direction: Direction,
+        wanted: usize,
+        mut operation: impl FnMut(&socket2::Socket) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        if self.limits.is_nonblocking() {
+            return uninterrupted(|| operation(&self.inner));
+        }
+        let end = self.limit(direction).end();
+        self.source.transfer_until(self.as_fd(), direction, end, wanted, || operation(&self.inner))
+    }
+
+    fn limit(&self, direction: Direction) -> &Limit {
+        match direction {
             Direction::Read => &self.limits.read,
             Direction::Write => &self.limits.write,
-        };
-        self.source.wait_until(self.as_fd(), direction, limit.end(), || operation(&self.inner))
+        }
     }
 
     /// Waits for a connection.
@@ -156,43 +174,62 @@ impl Socket {
         repeat_after_pauses(None, || self.inner.connect(address))
     }
 
-    /// Receives into `buffer`.
+    /// Receives a datagram.
     #[track_caller]
     pub(super) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let buffer = as_uninit(buffer);
-        self.wait(Direction::Read, |socket| socket.recv_with_flags(buffer, MSG_DONTWAIT))
+        self.wait(Direction::Read, |socket| match socket.recv_with_flags(buffer, MSG_DONTWAIT) {
+            Err(error) if self.is_end(&error) => Ok(0),
+            received => received,
+        })
     }
 
-    /// As [`recv`](Self::recv), of a stream: without room there is nothing to wait for.
+    /// Whether a receive would block because the socket has been told to receive no more. Of a datagram socket that is in non-blocking mode the
+    /// system says nothing else, while it has just woken those who wait.
+    fn is_end(&self, error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::WouldBlock && self.limits.has_ended()
+    }
+
+    /// Reads from a stream. Without room there is nothing to wait for.
     #[track_caller]
-    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() { Ok(0) } else { self.recv(buffer) }
+    pub(super) fn read(&self, buffer: &mut [u8], short: ShortRead) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let wanted = short.wanted(buffer.len());
+        let buffer = as_uninit(buffer);
+        self.transfer(Direction::Read, wanted, |socket| socket.recv_with_flags(buffer, MSG_DONTWAIT))
     }
 
-    /// As [`read`](Self::read), and what is received stays.
+    /// As [`recv`](Self::recv), and what is received stays.
     #[track_caller]
     pub(super) fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let buffer = as_uninit(buffer);
         self.wait(Direction::Read, |socket| socket.recv_with_flags(buffer, MSG_DONTWAIT | MSG_PEEK))
     }
 
-    /// Reads into several buffers.
+    /// As [`read`](Self::read), into several buffers.
     #[track_caller]
-    pub(super) fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        if buffers.iter().all(|buffer| buffer.is_empty()) {
+    pub(super) fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>], short: ShortRead) -> io::Result<usize> {
+        let room = buffers.iter().map(|buffer| buffer.len()).sum();
+        if room == 0 {
             return Ok(0);
         }
         // SAFETY: both are an `iovec`, and socket2 promises that what it receives is the system's, which has a value.
         let buffers = unsafe { &mut *(&raw mut *buffers as *mut [MaybeUninitSlice<'_>]) };
-        self.wait(Direction::Read, |socket| socket.recv_vectored_with_flags(buffers, MSG_DONTWAIT))
-            .map(|(length, _)| length)
+        self.transfer(Direction::Read, short.wanted(room), |socket| {
+            socket.recv_vectored_with_flags(buffers, MSG_DONTWAIT).map(|(length, _)| length)
+        })
     }
 
     /// Receives a datagram, and whose it is.
     #[track_caller]
     pub(super) fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SockAddr)> {
         let buffer = as_uninit(buffer);
-        self.wait(Direction::Read, |socket| socket.recv_from_with_flags(buffer, MSG_DONTWAIT))
+        self.wait(Direction::Read, |socket| match socket.recv_from_with_flags(buffer, MSG_DONTWAIT) {
+            Err(error) if self.is_end(&error) => Ok((0, SockAddr::unix("")?)),
+            received => received,
+        })
     }
 
     /// As [`recv_from`](Self::recv_from), and the datagram stays.
@@ -202,16 +239,24 @@ impl Socket {
         self.wait(Direction::Read, |socket| socket.recv_from_with_flags(buffer, MSG_DONTWAIT | MSG_PEEK))
     }
 
-    /// Sends, to whom it is connected with.
+    /// Sends a datagram, to whom it is connected with.
     #[track_caller]
     pub(super) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         self.wait(Direction::Write, |socket| socket.send_with_flags(bytes, MSG_DONTWAIT | MSG_NOSIGNAL))
     }
 
-    /// Sends what lies in several buffers.
+    /// Writes to a stream.
     #[track_caller]
-    pub(super) fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.wait(Direction::Write, |socket| socket.send_vectored_with_flags(buffers, MSG_DONTWAIT | MSG_NOSIGNAL))
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+        self.transfer(Direction::Write, bytes.len(), |socket| socket.send_with_flags(bytes, flags))
+    }
+
+    /// As [`write`](Self::write), what lies in several buffers.
+    #[track_caller]
+    pub(super) fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let (wanted, flags) = (buffers.iter().map(|buffer| buffer.len()).sum(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        self.transfer(Direction::Write, wanted, |socket| socket.send_vectored_with_flags(buffers, flags))
     }
 
     /// Sends a datagram to `address`.
@@ -238,6 +283,25 @@ impl AsFd for Socket {
     #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.inner.as_fd()
+    }
+}
+
+/// What it means that a read has brought fewer bytes than there was room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShortRead {
+    /// That there are no more now: the next read need not ask the system.
+    Drained,
+    /// Nothing.
+    Nothing,
+}
+
+impl ShortRead {
+    /// How many bytes a read must bring for there to be more: `room`, or any number.
+    fn wanted(self, room: usize) -> usize {
+        match self {
+            Self::Drained => room,
+            Self::Nothing => 0,
+        }
     }
 }
 

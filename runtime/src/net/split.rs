@@ -4,7 +4,7 @@
 //! the owned ones end the connection's direction when they go.
 
 use super::Shutdown;
-use super::socket::Socket;
+use super::socket::{ShortRead, Socket};
 use core::fmt;
 use std::error::Error;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -13,6 +13,9 @@ use std::sync::Arc;
 pub(super) mod sealed {
     /// The socket inside a stream.
     pub trait Stream {
+        /// What the system means by a read that brings less than there is room for.
+        const SHORT_READ: super::ShortRead;
+
         fn socket(&self) -> &super::Socket;
     }
 }
@@ -140,13 +143,13 @@ macro_rules! half {
             #[inline(never)]
             #[track_caller]
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                self.as_ref().socket().read(buffer)
+                self.as_ref().socket().read(buffer, S::SHORT_READ)
             }
 
             #[inline(never)]
             #[track_caller]
             fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-                self.as_ref().socket().read_vectored(buffers)
+                self.as_ref().socket().read_vectored(buffers, S::SHORT_READ)
             }
         }
     };
@@ -155,13 +158,13 @@ macro_rules! half {
             #[inline(never)]
             #[track_caller]
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.as_ref().socket().send(bytes)
+                self.as_ref().socket().write(bytes)
             }
 
             #[inline(never)]
             #[track_caller]
             fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-                self.as_ref().socket().send_vectored(buffers)
+                self.as_ref().socket().write_vectored(buffers)
             }
 
             fn flush(&mut self) -> io::Result<()> {

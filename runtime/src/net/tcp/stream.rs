@@ -5,7 +5,7 @@ use crate::net::address::{ToSocketAddrs, first_that_succeeds, internet_address};
 use crate::net::convert;
 use crate::net::limits::zero_timeout;
 use crate::net::options::{data_socket, every_socket, internet_socket, stream_socket};
-use crate::net::socket::Socket;
+use crate::net::socket::{ShortRead, Socket};
 use crate::net::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Stream, WriteHalf, into_split, sealed, split};
 use core::fmt;
 use socket2::{Domain, SockAddr, Type};
@@ -221,7 +221,8 @@ internet_socket!(
     "let listener = greenbridge_runtime::net::TcpListener::bind(\"127.0.0.1:0\")?;\n\
      let socket = TcpStream::connect(listener.local_addr()?)?;"
 );
-stream_socket!(TcpStream);
+// A read stops before urgent data as well; the reactor, which hears of those, then expects more: see `driver/poller.rs`.
+stream_socket!(TcpStream, ShortRead::Drained);
 
 impl fmt::Debug for TcpStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

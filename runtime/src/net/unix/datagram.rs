@@ -184,11 +184,14 @@ impl UnixDatagram {
         self.socket.send(bytes)
     }
 
-    /// Ends receiving, sending or both, on all handles of the socket.
+    /// Ends receiving, sending or both, on all handles of the socket. Who receives then gets what was sent before, and then nothing: 0 bytes.
     ///
     /// # Errors
     /// `NotConnected` if it is not.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        if how != Shutdown::Write {
+            self.socket.limits().end();
+        }
         self.socket.options().shutdown(how)
     }
 }

@@ -3,7 +3,7 @@
 use super::address::{at_path, from_system, to_system};
 use crate::net::convert;
 use crate::net::options::{data_socket, every_socket, stream_socket};
-use crate::net::socket::Socket;
+use crate::net::socket::{ShortRead, Socket};
 use crate::net::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, Stream, WriteHalf, into_split, sealed, split};
 use core::fmt;
 use socket2::{Domain, SockAddr, Type};
@@ -105,7 +105,8 @@ impl UnixStream {
 
 every_socket!(UnixStream, "let (socket, _peer) = UnixStream::pair()?;");
 data_socket!(UnixStream, "let (socket, _peer) = UnixStream::pair()?;");
-stream_socket!(UnixStream);
+// A read stops where descriptors or credentials were sent along, whatever comes behind them.
+stream_socket!(UnixStream, ShortRead::Nothing);
 
 impl fmt::Debug for UnixStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
