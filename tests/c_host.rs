@@ -54,16 +54,17 @@ fn comparison_needs_few_os_threads_for_green_threads() {
     let Some(built) = &*BUILT else { return };
     let outcome = Process::program(&built.join("host_linked")).arg("-").arg("compare").run();
     let lines: Vec<_> = outcome.succeeds().stdout.lines().collect();
-    assert_eq!(lines.len(), 3, "{outcome}should have printed three lines");
-    let green = os_threads(lines[1], "1000 keys at once, a green thread each: ");
-    let os = os_threads(lines[2], "1000 keys at once, an OS thread each: ");
-    assert!(green < os, "{outcome}should have needed fewer OS threads for green threads");
+    assert_eq!(lines.len(), 6, "{outcome}should have printed six lines");
+    assert_eq!(lines[1], "1000 keys at once, each after 100 ms");
+    let [green, pool, each] =
+        [(3, "green threads"), (4, "512 OS threads"), (5, "a thread each")].map(|(at, way)| os_threads(lines[at], way));
+    assert!(green < pool && green < each, "{outcome}should have needed fewer OS threads for green threads");
 }
 
-/// The number of OS threads in a line of the form `WAY: N ms, N OS threads, N MB so far`.
+/// The number of OS threads in the line of `way`, behind three times of the form `123 ms`.
 fn os_threads(line: &str, way: &str) -> u32 {
-    let numbers = line.strip_prefix(way).and_then(|rest| rest.split_once(" ms, ")).expect(line).1;
-    numbers.split_once(" OS threads, ").and_then(|(threads, _)| threads.parse().ok()).expect(line)
+    let figures = line.strip_prefix(way).expect(line);
+    figures.split_whitespace().nth(6).expect(line).parse().expect(line)
 }
 
 #[test]

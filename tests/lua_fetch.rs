@@ -47,7 +47,7 @@ fn all_ways_are_reported_with_their_os_threads() {
     assert_eq!(lines[3], "200 scripts, a server that answers after 20 ms");
     let threads = |line: &str, way| {
         let figures = line.strip_prefix(way).expect(line).split_whitespace().collect::<Vec<_>>();
-        // "1.23 s" three times, the threads, and "12 MiB".
+        // "1.23 s" three times, the threads, and "12 MiB" twice.
         figures[6].parse::<usize>().expect(line)
     };
     let green = threads(lines[5], "green threads");

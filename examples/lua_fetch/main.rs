@@ -12,7 +12,7 @@
 //! a fetch inside it: Dear name 2ba, on day 399 we go to Delft, Aarhus, Cork, Bergen
 //! stuck in a loop, and cancelled: stuck.lua:1: cancelled; in a fetch: stuck.lua:1: cancelled
 //! 1000 scripts, a server that answers after 100 ms
-//! way                  wall      p50      p99  threads     memory
+//! way                  wall      p50      p99  threads     memory   kernel's
 //! green threads      1.37 s   1.25 s   1.35 s       33     78 MiB
 //! spawn_blocking     2.20 s   1.18 s   2.20 s      517     50 MiB
 //! a thread each      1.38 s   1.19 s   1.36 s     1005     93 MiB

@@ -8,9 +8,10 @@
 //! cargo run --release --example sqlite_vfs [-- --connections N --delay MS --units N]
 //!
 //! 2000 connections, 3 units of work each, a store that answers after 100 ms
-//! way               wall       p50       p99   threads   memory
+//! way                  wall      p50      p99  threads     memory   kernel's
 //! green threads     ...
 //! ```
+//! *memory* is the largest resident set, and *kernel's* what that leaves out: page tables, and a stack for each OS thread.
 //!
 //! Files: `vfs.rs` is the file system, `connection.rs` calls SQLite and says what is vouched for, `store.rs` is the client, `server.rs` the
 //! store, `work.rs` what is done and how it is checked, `ways.rs` the comparison. `../support/` is shared with `lua_fetch`.

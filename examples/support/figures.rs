@@ -1,7 +1,7 @@
 //! What a way has come to, measured in a process of its own, and the table of all.
 
 use super::AnyError;
-use super::gauge::Most;
+use super::gauge::{Most, Needs};
 use super::ways::Way;
 use std::fmt;
 use std::process::Command;
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The head of the table whose rows are [`Row`]s.
-pub(crate) const HEAD: &str = "way                  wall      p50      p99  threads     memory";
+pub(crate) const HEAD: &str = "way                  wall      p50      p99  threads     memory   kernel's";
 
 /// What a way has come to.
 #[derive(Clone, Copy, Debug)]
@@ -19,10 +19,8 @@ pub(crate) struct Figures {
     /// From when a piece of work was asked for to when it was done: the median, and the slowest of a hundred.
     p50: Duration,
     p99: Duration,
-    /// The most OS threads at a time; the client's two are among them.
-    threads: usize,
-    /// The most memory at a time, in KiB.
-    memory: usize,
+    /// The client's two OS threads are among those.
+    needs: Needs,
 }
 
 /// Measures the process.
@@ -56,19 +54,19 @@ impl Measurement {
     /// Ends it. All work began at `begin`; what came before was preparation.
     pub(crate) fn stop(self, begin: Instant) -> Result<Figures, AnyError> {
         let wall = begin.elapsed();
-        let (threads, memory) = self.most.stop()?;
+        let needs = self.most.stop()?;
         let mut times = self.times.0.lock().unwrap_or_else(PoisonError::into_inner);
         times.sort_unstable();
         let at = |percent| times.get(times.len() * percent / 100).copied().unwrap_or_default();
-        Ok(Figures { wall, p50: at(50), p99: at(99), threads, memory })
+        Ok(Figures { wall, p50: at(50), p99: at(99), needs })
     }
 }
 
-/// The report of a child: microseconds, OS threads, KiB.
+/// The report of a child: microseconds, OS threads, KiB, KiB.
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { wall, p50, p99, threads, memory } = self;
-        write!(f, "{} {} {} {threads} {memory}", wall.as_micros(), p50.as_micros(), p99.as_micros())
+        let Self { wall, p50, p99, needs: Needs { threads, memory, kernel } } = self;
+        write!(f, "{} {} {} {threads} {memory} {kernel}", wall.as_micros(), p50.as_micros(), p99.as_micros())
     }
 }
 
@@ -76,9 +74,12 @@ impl Figures {
     /// Reads it.
     fn read(report: &str) -> Result<Self, String> {
         let numbers: Vec<u64> = report.split_whitespace().filter_map(|number| number.parse().ok()).collect();
-        let &[wall, p50, p99, threads, memory] = &*numbers else { return Err(format!("a child reports `{report}`")) };
+        let &[wall, p50, p99, threads, memory, kernel] = &*numbers else {
+            return Err(format!("a child reports `{report}`"));
+        };
         let [wall, p50, p99] = [wall, p50, p99].map(Duration::from_micros);
-        Ok(Self { wall, p50, p99, threads: threads as usize, memory: memory as usize })
+        let [threads, memory, kernel] = [threads, memory, kernel].map(|number| number as usize);
+        Ok(Self { wall, p50, p99, needs: Needs { threads, memory, kernel } })
     }
 }
 
@@ -99,8 +100,10 @@ pub(crate) struct Row(Way, Figures);
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(way, Figures { wall, p50, p99, threads, memory }) = self;
+        let Self(way, Figures { wall, p50, p99, needs }) = self;
         let [wall, p50, p99] = [wall, p50, p99].map(|time| format!("{:.2} s", time.as_secs_f64()));
-        write!(f, "{:<16}{wall:>9}{p50:>9}{p99:>9}{threads:>9}{:>7} MiB", way.name(), memory / 1024)
+        let Needs { threads, memory, kernel } = needs;
+        let [memory, kernel] = [memory, kernel].map(|kib| format!("{} MiB", kib.div_ceil(1024)));
+        write!(f, "{:<16}{wall:>9}{p50:>9}{p99:>9}{threads:>9}{memory:>11}{kernel:>11}", way.name())
     }
 }

@@ -4,7 +4,7 @@
  *   host LIBRARY [compare]      loads the service
  *   host_linked - [compare]     has it inside
  *
- * With `compare` it also prints what a thousand keys at once cost, on green threads and on OS threads.
+ * With `compare` it also prints what a thousand keys at once cost, on green threads and in the two ways that are usual without.
  */
 
 #include <key_service.h>
@@ -44,11 +44,14 @@ static void *work(void *arg) {
 
 int main(int count, char **arguments) {
     static struct worker workers[THREADS];
+    const char *library = count > 1 ? arguments[1] : "libkey_service.so";
     struct service service;
     int n, failures = 0;
 
-    if (find_service(&service, count > 1 ? arguments[1] : "libkey_service.so") != 0)
+    if (find_service(&service, library) != 0)
         return 1;
+    if (count > 3 && strcmp(arguments[2], "measure") == 0)
+        return measure(&service, arguments[3]) != 0;
     for (n = 0; n < THREADS; n++) {
         workers[n].service = &service;
         workers[n].first = n;
@@ -63,7 +66,7 @@ int main(int count, char **arguments) {
     }
     printf("%d handshakes by %d threads of the host, %d failed, %d keys fetched\n", THREADS * HANDSHAKES, THREADS, failures,
            (int)service.fetched());
-    if (count > 2 && strcmp(arguments[2], "compare") == 0 && compare(&service) != 0)
+    if (count > 2 && strcmp(arguments[2], "compare") == 0 && compare(library) != 0)
         failures++;
     return failures != 0;
 }

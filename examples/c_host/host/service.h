@@ -8,7 +8,7 @@
 struct service {
     int (*get)(const char *name, unsigned char *key);
     uint64_t (*fetched)(void);
-    unsigned (*fetch_many)(unsigned count, int by_os_threads);
+    unsigned (*fetch_many)(unsigned count, int way, unsigned delay_ms, uint64_t *took_ns);
 };
 
 /* Finds the service, in the library at that path if it has to be loaded. Returns 0, or says why not and returns -1. */

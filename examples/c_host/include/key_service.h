@@ -21,10 +21,17 @@ int key_service_get(const char *name, unsigned char *key);
 /* How many keys have been fetched. Threads: any. Blocks: no. */
 uint64_t key_service_fetched(void);
 
-/* Fetches so many keys at once, and waits for all of them: on a green thread each, or, if by_os_threads is not 0, on an OS thread each. For
- * comparison. Threads: any. Blocks: may. Returns how many came.
+/* How key_service_fetch_many() waits for each key. */
+#define KEY_SERVICE_GREEN_THREADS 0 /* on a green thread */
+#define KEY_SERVICE_POOL 1          /* on one of 512 OS threads, when its turn comes */
+#define KEY_SERVICE_OS_THREADS 2    /* on an OS thread */
+
+/* Fetches so many keys at once, each from a place that takes that long to answer, and waits for all of them. For comparison. Writes to took_ns, which
+ * has room for count numbers, how many nanoseconds after the call each came.
+ *
+ * Threads: any. Blocks: may. Returns how many came.
  */
-unsigned key_service_fetch_many(unsigned count, int by_os_threads);
+unsigned key_service_fetch_many(unsigned count, int way, unsigned delay_ms, uint64_t *took_ns);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,6 @@
 //! The scheduler: who runs what, where and when. Reading order: `worker`, `search`, `schedule`, `wake`; then `in_c`, `resident`, `monitor`,
-//! `hand_off`, `spare`, `template`, `blocked`, `deadlock`, `limit`; `time`; `metrics`; and the protocols `status`, `idle`, `inbox`, `parker` each for
-//! itself.
+//! `patience`, `hand_off`, `spare`, `template`, `blocked`, `deadlock`, `limit`; `time`; `metrics`; and the protocols `status`, `idle`, `inbox`, `parker`
+//! each for itself.
 
 pub(crate) mod blocked;
 pub(crate) mod current;
@@ -13,6 +13,7 @@ pub(crate) mod limit;
 pub(crate) mod metrics;
 pub(crate) mod monitor;
 pub(crate) mod parker;
+pub(crate) mod patience;
 pub(crate) mod processor;
 pub(crate) mod resident;
 pub(crate) mod runtime;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | a worker on the same stay in C, and work waits for its processor or anywhere | takes the processor, and hands it to another worker |
 //! | the same for a millisecond, and no work | takes it, and makes it idle |
+//! | an interleaved call on the same stay for a millisecond | either of these, if [patience](super::patience) with it is at an end |
 //! | the same turn, `next` taken, and an idle processor | wakes a searcher, which may steal `next` |
 //! | a spare worker that has been idle for too long | ends it |
 //! | green threads that wait to move, and nobody who could ever make room | refuses them (`limit.rs`) |
@@ -23,6 +24,7 @@
 //! # What it must never do
 //! Run a green thread, or wait for one. Take a processor before there is a worker for it.
 
+use super::patience::Patience;
 use super::processor::Processor;
 use super::runtime::Runtime;
 use super::status::{Take, Ticket};
@@ -99,6 +101,7 @@ struct Seen {
     worker: *const Worker,
     ticket: Option<Ticket>,
     since: Instant,
+    patience: Option<Patience>,
     turns: u32,
     had_next: bool,
 }
@@ -118,10 +121,11 @@ fn main(runtime: &'static Runtime, parker: &Parker) {
     template::be_monitor();
     make_short_sleeps_short();
     let now = Instant::now();
-    let mut seen = vec![
-        Seen { worker: ptr::null(), ticket: None, since: now, turns: 0, had_next: false };
-        runtime.processors.len()
-    ];
+    let mut seen =
+        vec![
+            Seen { worker: ptr::null(), ticket: None, since: now, patience: None, turns: 0, had_next: false };
+            runtime.processors.len()
+        ];
     let (mut pause, mut calm_since) = (SHORT, now);
     let mut watch = deadlock::Watch::default();
     loop {
@@ -197,16 +201,22 @@ fn look(runtime: &'static Runtime, seen: &mut [Seen], now: Instant) -> Outlook {
             continue;
         };
         let work_waits = processor.has_work() || !runtime.injector.is_empty() || time::some_due_unkept(runtime);
-        outlook = outlook.max(if work_waits { Outlook::Pressing } else { Outlook::Busy });
-        if seen.ticket != Some(ticket) || !ptr::eq(seen.worker, worker) {
-            (seen.worker, seen.ticket, seen.since) = (worker, Some(ticket), now);
-        } else if work_waits && (!worker.is_interleaved() || now - seen.since > LONG_IN_C) {
+        let is_new = seen.ticket != Some(ticket) || !ptr::eq(seen.worker, worker);
+        if is_new {
+            (seen.worker, seen.ticket, seen.since, seen.patience) = (worker, Some(ticket), now, None);
+        }
+        let is_long = now - seen.since > LONG_IN_C;
+        let stays = is_new
+            || worker.is_interleaved() && (!is_long || Patience::lasts(&mut seen.patience, worker.os_thread(), now));
+        outlook = outlook.max(if work_waits && (is_new || !stays) { Outlook::Pressing } else { Outlook::Busy });
+        if stays {
+            continue;
+        }
+        if work_waits {
             if !take_and_give(runtime, worker, ticket) {
                 outlook = Outlook::Busy;
             }
-        } else if now - seen.since > LONG_IN_C
-            && let Some(processor) = take(worker, ticket)
-        {
+        } else if is_long && let Some(processor) = take(worker, ticket) {
             hand_off::leave_idle(runtime, processor);
         }
     }

@@ -209,13 +209,18 @@ impl Worker {
         Some(Assigned::Processor(unsafe { &*assigned }))
     }
 
+    /// Its OS thread, while it has one.
+    pub(crate) fn os_thread(&self) -> OsThread {
+        OsThread(self.os_thread.load(Ordering::Relaxed))
+    }
+
     /// Its OS thread, and which rest of the worker this is, if it sleeps and nobody has called it or given it anything: a moment's truth.
     pub(crate) fn at_rest(&self) -> Option<(OsThread, u64)> {
         if !self.inbox.is_asleep() || self.is_assigned() {
             return None;
         }
         // Both were written before the inbox said so.
-        Some((OsThread(self.os_thread.load(Ordering::Relaxed)), self.rests.load(Ordering::Relaxed)))
+        Some((self.os_thread(), self.rests.load(Ordering::Relaxed)))
     }
 
     /// The next resident that is ready.

@@ -63,7 +63,7 @@ fn answer(reply: oneshot::Sender<Key>, key: Key) {
 /// Fetches a key on a green thread of its own, and tells the service.
 fn fetch(name: String, service: Sender<Message>) {
     ThreadBuilder::new().name(format!("fetch {name}")).spawn(move || {
-        let key = block_on(vault::fetch(&name));
+        let key = block_on(vault::fetch(&name, vault::DELAY));
         drop(service.send(Message::Fetched { name, key }));
     });
 }

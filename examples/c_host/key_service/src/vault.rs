@@ -12,19 +12,19 @@ pub(crate) fn fetched() -> u64 {
     FETCHED.load(Ordering::Relaxed)
 }
 
-/// How long it takes.
-const DELAY: Duration = Duration::from_millis(5);
+/// How long it takes, unless a comparison says otherwise.
+pub(crate) const DELAY: Duration = Duration::from_millis(5);
 
 /// Fetches the key of that name.
-pub(crate) async fn fetch(name: &str) -> [u8; KEY_SIZE] {
-    sleep_async(DELAY).await;
+pub(crate) async fn fetch(name: &str, delay: Duration) -> [u8; KEY_SIZE] {
+    sleep_async(delay).await;
     key_of(name)
 }
 
 /// The same for an OS thread that has nothing else to do.
 #[allow(clippy::disallowed_methods, reason = "the comparison is with OS threads that block")]
-pub(crate) fn fetch_on_os_thread(name: &str) -> [u8; KEY_SIZE] {
-    std::thread::sleep(DELAY);
+pub(crate) fn fetch_on_os_thread(name: &str, delay: Duration) -> [u8; KEY_SIZE] {
+    std::thread::sleep(delay);
     key_of(name)
 }
 
