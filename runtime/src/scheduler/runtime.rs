@@ -12,6 +12,7 @@ use crate::driver::clock;
 use crate::driver::keeper::Keeper;
 use crate::driver::timers::Timers;
 use crate::green::thread::Ready;
+use crate::metrics::count::OfRuntime;
 use crate::primitive::{self, AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use crate::settings::Resolved;
 use crate::stack::{self, StackPool};
@@ -30,6 +31,7 @@ pub(crate) struct Runtime {
     /// Who keeps the time: see `time.rs`.
     pub(crate) keeper: Keeper<Worker>,
     pub(crate) stacks: StackPool,
+    pub(crate) counts: OfRuntime,
     next_id: AtomicU64,
     /// In virtual time, what decides who runs next.
     pub(crate) testing: Option<Testing>,
@@ -109,6 +111,7 @@ pub(crate) fn start(settings: Resolved) -> Result<(), StartError> {
         timers: Timers::new(settings.processors),
         keeper: Keeper::new(),
         stacks: StackPool::new(settings.stack_size),
+        counts: OfRuntime::default(),
         next_id: AtomicU64::new(1),
         testing: settings.virtual_time.then(Testing::new),
         settings,
