@@ -280,6 +280,35 @@ typedef struct gb_metrics_t {
      * The usable size of a green thread's stack in bytes.
      */
     uint64_t stack_size;
+    /**
+     * Green threads that were spawned. It only grows, as do the other totals below. Less those that
+     * have finished, it is how many there are.
+     */
+    uint64_t spawned;
+    /**
+     * Green threads that have finished.
+     */
+    uint64_t finished;
+    /**
+     * Green threads that wait for a processor.
+     */
+    uint64_t ready;
+    /**
+     * Green threads that run on one, and not in C.
+     */
+    uint64_t running;
+    /**
+     * Green threads in C, or in a wait that blocks their OS thread.
+     */
+    uint64_t in_c;
+    /**
+     * How often a green thread was resumed.
+     */
+    uint64_t turns;
+    /**
+     * How often a processor went from a C call that takes long to others.
+     */
+    uint64_t hand_offs_of_calls;
 } gb_metrics_t;
 
 #ifdef __cplusplus

@@ -40,6 +40,7 @@ pub(crate) unsafe fn from_rust(settings: Settings) -> Result<(), StartError> {
 #[cold]
 #[inline(never)]
 pub(crate) fn from_c(site: &'static Site) -> Result<(), StartError> {
+    bridge::count_gate_slow_path();
     close_in_forked_children();
     let Some(settings) = site.start().first_entry() else {
         // Only Rust may start. If it is about to, this waits for it; if it has not begun, the entry came too early.

@@ -5,9 +5,9 @@
 //! # Reading order
 //! `spawn.rs`, the user's view. Then `green/thread.rs` (the control block), `green/state.rs` (its state word), `green/turn.rs` (one turn),
 //! `scheduler/worker.rs` (the loop) and the files that `scheduler/mod.rs` lists. `wait/` is how everything waits; `sync/`, `time/`, `select/`
-//! and `scope.rs` are built on it. `driver/` knows what wakes from outside: time, and files that become ready; `net/`
-//! is built on that. `stack/` is where green threads live, `testing/` how they are
-//! run in virtual time. `docs/life.md` walks through all of them with one green thread.
+//! and `scope.rs` are built on it. `driver/` knows what wakes from outside: time, and files that become ready; `net/` is built on that.
+//! `stack/` is where green threads live, `testing/` how they are run in virtual time, `metrics/` what is counted. `docs/life.md` walks
+//! through all of them with one green thread.
 
 mod blocking;
 mod builder;
@@ -15,6 +15,7 @@ pub mod cancel;
 mod driver;
 mod green;
 mod local;
+pub mod metrics;
 pub mod net;
 #[doc(hidden)]
 pub mod primitive;
@@ -33,6 +34,7 @@ pub mod time;
 pub mod tokio;
 mod wait;
 
+pub use self::metrics::metrics;
 pub use blocking::blocking;
 pub use builder::{Builder, StartError};
 pub use local::{AccessError, GreenLocal};
@@ -47,9 +49,9 @@ pub use wait::block_on::block_on;
 pub mod bridge {
     pub use crate::builder::StartErrorKind;
     pub use crate::green::thread::Payload;
+    pub use crate::metrics::count_gate_slow_path;
     pub use crate::scheduler::current::{Slots, slots};
     pub use crate::scheduler::in_c::{Way, in_c, in_c_interleaved, in_c_slowly, keep_panic, on_thread_stack};
-    pub use crate::scheduler::metrics::{Metrics, metrics};
     pub use crate::scheduler::runtime::is_started;
     pub use crate::stderr::write_to_stderr;
 }

@@ -134,7 +134,10 @@ fn fresh_id(runtime: &'static Runtime) -> u64 {
     // SAFETY: the processor is lent by the worker that owns it.
     let own = current::worker()
         .and_then(|worker| worker.borrow_processor(|p| unsafe { p.next_id(|count| runtime.take_ids(count)) }));
-    own.unwrap_or_else(|| runtime.take_ids(1))
+    own.unwrap_or_else(|| {
+        runtime.counts.spawned.one();
+        runtime.take_ids(1)
+    })
 }
 
 /// Waits for a green thread, and brings its value, or its panic.

@@ -2,7 +2,6 @@
 
 use super::entry::entry;
 use super::options::{self, Sized0};
-use greenbridge_runtime::bridge;
 use std::ffi::c_int;
 
 /// Figures of the runtime. Set struct_size to sizeof(gb_metrics_t) before gb_metrics() fills the
@@ -28,11 +27,26 @@ pub struct gb_metrics_t {
     pub max_threads: u64,
     /// The usable size of a green thread's stack in bytes.
     pub stack_size: u64,
+    /// Green threads that were spawned. It only grows, as do the other totals below. Less those that
+    /// have finished, it is how many there are.
+    pub spawned: u64,
+    /// Green threads that have finished.
+    pub finished: u64,
+    /// Green threads that wait for a processor.
+    pub ready: u64,
+    /// Green threads that run on one, and not in C.
+    pub running: u64,
+    /// Green threads in C, or in a wait that blocks their OS thread.
+    pub in_c: u64,
+    /// How often a green thread was resumed.
+    pub turns: u64,
+    /// How often a processor went from a C call that takes long to others.
+    pub hand_offs_of_calls: u64,
 }
 
 // SAFETY: 1. it is; 2. integers.
 unsafe impl Sized0 for gb_metrics_t {
-    const FIRST: usize = size_of::<Self>();
+    const FIRST: usize = core::mem::offset_of!(Self, spawned);
 }
 
 /// Fills in the figures of now.
@@ -44,7 +58,7 @@ unsafe impl Sized0 for gb_metrics_t {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gb_metrics(metrics: *mut gb_metrics_t) -> c_int {
     entry(|| {
-        let now = bridge::metrics();
+        let now = greenbridge_runtime::metrics();
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let ours = gb_metrics_t {
             struct_size: size_of::<gb_metrics_t>(),
@@ -54,6 +68,13 @@ pub unsafe extern "C" fn gb_metrics(metrics: *mut gb_metrics_t) -> c_int {
             spare_threads: number(now.spare_threads),
             max_threads: number(now.max_threads),
             stack_size: number(now.stack_size),
+            spawned: now.spawned,
+            finished: now.finished,
+            ready: number(now.ready),
+            running: number(now.running),
+            in_c: number(now.in_c),
+            turns: now.turns,
+            hand_offs_of_calls: now.hand_offs.of_calls(),
         };
         // SAFETY: by the header's contract.
         unsafe { options::write(ours, metrics) }

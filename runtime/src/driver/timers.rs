@@ -50,6 +50,8 @@ struct Shard {
 struct List {
     timers: BTreeMap<Key, Waker>,
     next_number: u64,
+    /// How many were due and taken.
+    fired: u64,
 }
 
 impl Timers {
@@ -58,7 +60,7 @@ impl Timers {
         let shard = |_| {
             CachePadded::new(Shard {
                 earliest: AtomicU64::new(NEVER),
-                list: Mutex::new(List { timers: BTreeMap::new(), next_number: 0 }),
+                list: Mutex::new(List { timers: BTreeMap::new(), next_number: 0, fired: 0 }),
             })
         };
         Self { shards: (0..shards).map(shard).collect() }
@@ -92,7 +94,13 @@ impl Timers {
         let first = list.timers.first_entry().filter(|first| first.key().deadline <= now)?;
         let waker = first.remove();
         shard.renew_earliest(&list);
+        list.fired += 1;
         Some(waker)
+    }
+
+    /// How many timers were due and taken.
+    pub(crate) fn fired(&self) -> u64 {
+        self.shards.iter().map(|shard| lock_briefly(&shard.list).fired).sum()
     }
 
     /// How many shards there are.

@@ -34,6 +34,7 @@ use super::state::{Finish, Release, State};
 use super::switch::{Coroutine, Suspender};
 use crate::cancel::Cancelled;
 use crate::local::{self, Locals};
+use crate::metrics::histogram::Stamp;
 use crate::primitive::{AtomicU8, UnsafeCell};
 use crate::scheduler::worker::Worker;
 use crate::stack::Owner;
@@ -94,6 +95,8 @@ pub(crate) struct Head {
     pub(crate) hasty: Cell<bool>,
     /// Whether it has waited to move in vain.
     pub(crate) refused: Cell<bool>,
+    /// Whether it is measured how long it waits for a processor. It belongs to whoever holds the `Ready`.
+    pub(crate) stamp: Stamp,
     /// The innermost cancellation scope of its code.
     pub(crate) scopes: Cell<*const Scope>,
     /// Whether its code is in the poll of somebody's future: see `wait/mod.rs`.
@@ -212,6 +215,7 @@ impl Green {
     ///
     /// # Safety
     /// What `closure` borrows lasts until the closure, and all that it owns, has gone away: it is called or dropped once, at any time.
+    #[inline(always)]
     #[track_caller]
     pub(crate) unsafe fn new<F, T>(closure: F, id: u64, name: Option<Box<str>>) -> (Ready, Green)
     where
@@ -231,6 +235,7 @@ impl Green {
                 in_callback: Cell::new(false),
                 hasty: Cell::new(false),
                 refused: Cell::new(false),
+                stamp: Stamp::new(id),
                 scopes: Cell::new(ptr::null()),
                 is_in_poll: Cell::new(false),
                 locals: Locals::new(),

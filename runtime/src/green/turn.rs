@@ -31,10 +31,13 @@ pub(crate) fn run(runtime: &'static Runtime, worker: &'static Worker, ready: Rea
                 Err(error) => {
                     eprintln!("greenbridge: green thread #{} could not be started: {error}", ready.owner.id());
                     ready.fail(Box::new(error));
+                    worker.counts.failed.one();
                     return Turn::Returned;
                 }
             },
         };
+        ready.stamp.runs(&worker.counts.latencies);
+        worker.counts.turns.one();
         worker.set_hasty(ready.hasty.get());
         worker.set_green(ready.head().as_ptr());
         let turn = coroutine.resume();
@@ -59,6 +62,7 @@ fn attach(runtime: &Runtime, worker: &Worker, ready: &Ready) -> Result<Coroutine
     }?;
     // SAFETY: the owner is part of the control block, which outlives its time on the stack; see `finish`.
     unsafe { stack.set_owner(Head::owner(ready.head())) };
+    worker.counts.begun.one();
     let suspender = NonNull::from(&ready.suspender);
     // SAFETY: the head, and the suspender in it, live until the scheduler's reference is released, after the coroutine has returned.
     Ok(unsafe { Coroutine::new(stack, suspender, body, ready.head()) })
@@ -114,6 +118,7 @@ fn queue(runtime: &'static Runtime, worker: &'static Worker, ready: Ready) {
         ready.residence.set(Residence::Exclusive);
         settle(worker, &ready);
     }
+    ready.stamp.is_ready();
     schedule::inject(runtime, ready);
 }
 
@@ -131,6 +136,7 @@ fn finish(runtime: &Runtime, worker: &Worker, ready: Ready) {
     }
     // SAFETY: whoever holds the `Ready` owns the coroutine.
     if let Some(coroutine) = ready.coroutine.with_mut(|slot| unsafe { (*slot).take() }) {
+        worker.counts.finished.one();
         let stack: Stack = coroutine.into_stack();
         // SAFETY: nobody runs on it any more.
         unsafe { stack.set_owner(ptr::null()) };

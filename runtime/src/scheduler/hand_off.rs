@@ -143,6 +143,7 @@ pub(crate) fn to_home(worker: &'static Worker, home: &'static Worker, ready: Rea
     unsafe { processor.put_first(ready) };
     let runtime = runtime();
     if runtime.spares.leave(home) {
+        worker.counts.brought_to_resident.one();
         home.assign(processor);
         return;
     }
@@ -154,27 +155,29 @@ pub(crate) fn to_home(worker: &'static Worker, home: &'static Worker, ready: Rea
     }
 }
 
-/// The worker gives its processor up, because its OS thread is about to block: to another worker if work waits, else to the idle set.
+/// The worker gives its processor up, because its OS thread is about to block: to another worker if work waits, else to the idle set. Says
+/// whether it had one, and has given it up.
 #[cold]
 #[inline(never)]
-pub(crate) fn give_up_processor(worker: &'static Worker) {
+pub(crate) fn give_up_processor(worker: &'static Worker) -> bool {
     if worker.status.is_entered() && !worker.try_leave() {
-        return;
+        return false;
     }
-    let Some(processor) = worker.disown() else { return };
+    let Some(processor) = worker.disown() else { return false };
     let runtime = runtime();
     if processor.has_work() || !runtime.injector.is_empty() {
         match give(runtime, processor) {
-            Ok(()) => return,
+            Ok(()) => return true,
             // It keeps the processor, in C for as long as it blocks: the monitor takes it as soon as there is a worker.
             Err(NoWorker) => {
                 worker.own(processor);
                 worker.enter();
-                return;
+                return false;
             }
         }
     }
     leave_idle(runtime, processor);
+    true
 }
 
 /// Puts a processor without work among the idle, and looks once more.
@@ -196,6 +199,7 @@ pub(crate) fn move_to_free_worker(runtime: &'static Runtime, worker: &'static Wo
     };
     match worker.disown() {
         Some(processor) => {
+            worker.counts.moved.one();
             // SAFETY: the caller owns the processor until it is assigned.
             unsafe { processor.put_first(ready) };
             free.assign(processor);

@@ -10,7 +10,7 @@
 //! moment, and nothing of the processor's owner's half may be touched. Calls nested in callbacks only push a frame.
 //!
 //! # Who may touch what
-//! The frames of a stack belong to the code that runs on that stack; `Slots::frame` leads to the innermost one. `ticket`
+//! The frames of a stack belong to the code that runs on that stack; `Slots::frame` leads to the innermost one. `tickets`
 //! and `processor` of a worker belong to the worker's own OS thread; after a take, `processor` is read by the monitor
 //! until the worker's `leave` answers.
 //!
@@ -232,7 +232,7 @@ pub fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
         let in_c = InC::push(slots, &frame, outermost);
         let hasty = worker.filter(|worker| way == Way::Call && worker.is_hasty());
         if let Some(worker) = hasty.or(worker.filter(|_| way == Way::Blocking)) {
-            hand_off::give_up_processor(worker);
+            worker.counts.given_up_for_calls.add(u64::from(hand_off::give_up_processor(worker)));
         }
         let start = hasty.map(|_| Instant::now());
         let only_panics = OnlyPanics;
@@ -333,8 +333,7 @@ impl Worker {
     #[inline(always)]
     #[must_use]
     fn enter_unwatched(&self) -> bool {
-        let ticket = self.ticket.get().next();
-        self.ticket.set(ticket);
+        let ticket = self.tickets.take();
         self.status.enter(ticket);
         light_fence();
         monitor::ASLEEP.load(Ordering::Relaxed)
@@ -343,7 +342,7 @@ impl Worker {
     /// Leaves C for good: the caller runs Rust code again, and should own a processor.
     #[inline(always)]
     pub(crate) fn leave(&self) {
-        if !(self.status.is_entered() && self.status.leave(self.ticket.get()) == Leave::Kept) {
+        if !(self.status.is_entered() && self.status.leave(self.tickets.last()) == Leave::Kept) {
             self.leave_without_processor();
         }
     }
@@ -354,6 +353,7 @@ impl Worker {
         // It may also have been given up on purpose, or never been there; only a stay that ended just now has lost one.
         if self.processor().is_some() {
             self.lose_processor();
+            self.counts.calls_taken.one();
             set_running_hasty(true);
         }
         hand_off::fetch_processor();
@@ -365,7 +365,7 @@ impl Worker {
         if !self.status.is_entered() {
             return self.processor().is_some();
         }
-        match self.status.leave(self.ticket.get()) {
+        match self.status.leave(self.tickets.last()) {
             Leave::Kept => true,
             Leave::Taken => {
                 self.lose_processor();

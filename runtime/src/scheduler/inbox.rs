@@ -122,6 +122,11 @@ impl<T> Inbox<T> {
         self.word.load(Ordering::Relaxed) & !ASLEEP != EMPTY
     }
 
+    /// Whether the resident has come: a moment's truth.
+    pub(crate) fn has_resident(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & !FLAGS != EMPTY
+    }
+
     /// Whether the worker sleeps, and nobody has called it: a moment's truth.
     pub(crate) fn is_asleep(&self) -> bool {
         self.word.load(Ordering::Acquire) == ASLEEP

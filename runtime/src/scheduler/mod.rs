@@ -1,5 +1,5 @@
 //! The scheduler: who runs what, where and when. Reading order: `worker`, `search`, `schedule`, `wake`; then `in_c`, `resident`, `monitor`,
-//! `patience`, `hand_off`, `spare`, `template`, `blocked`, `deadlock`, `limit`; `time`; `metrics`; and the protocols `status`, `idle`, `inbox`, `parker`
+//! `patience`, `hand_off`, `spare`, `template`, `blocked`, `deadlock`, `limit`; `time`; and the protocols `status`, `idle`, `inbox`, `parker`
 //! each for itself.
 
 pub(crate) mod blocked;
@@ -10,7 +10,6 @@ pub(crate) mod idle;
 pub(crate) mod in_c;
 pub(crate) mod inbox;
 pub(crate) mod limit;
-pub(crate) mod metrics;
 pub(crate) mod monitor;
 pub(crate) mod parker;
 pub(crate) mod patience;

@@ -217,6 +217,7 @@ fn look(runtime: &'static Runtime, seen: &mut [Seen], now: Instant) -> Outlook {
                 outlook = Outlook::Busy;
             }
         } else if is_long && let Some(processor) = take(worker, ticket) {
+            runtime.counts.taken_idle.one();
             hand_off::leave_idle(runtime, processor);
         }
     }
@@ -238,7 +239,10 @@ fn take(worker: &'static Worker, ticket: Ticket) -> Option<&'static Processor> {
 fn take_and_give(runtime: &'static Runtime, worker: &'static Worker, ticket: Ticket) -> bool {
     let Ok(other) = runtime.spares.find(runtime) else { return false };
     match take(worker, ticket) {
-        Some(processor) => other.assign(processor),
+        Some(processor) => {
+            runtime.counts.taken.one();
+            other.assign(processor);
+        }
         None => {
             runtime.spares.join(other);
             other.unpark();

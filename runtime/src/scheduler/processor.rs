@@ -8,6 +8,7 @@
 use super::time::Watch;
 use super::worker::Worker;
 use crate::green::thread::{Head, Ready};
+use crate::metrics::count::OfProcessor;
 use crate::primitive::{AtomicPtr, AtomicU32, Ordering, UnsafeCell};
 use crate::stack::StackCache;
 use core::fmt;
@@ -37,6 +38,8 @@ pub(crate) struct Processor {
     pub(crate) turns: AtomicU32,
     /// The turn before which it looks at the timers next. Who arms one may bring it forward.
     pub(crate) look_at: AtomicU32,
+    /// Written by the owner.
+    pub(crate) counts: OfProcessor,
     owned: UnsafeCell<Owned>,
 }
 
@@ -74,6 +77,7 @@ impl Processor {
             sleeper: AtomicPtr::new(ptr::null_mut()),
             turns: AtomicU32::new(0),
             look_at: AtomicU32::new(0),
+            counts: OfProcessor::default(),
             owned: UnsafeCell::new(Owned {
                 queue,
                 stacks: StackCache::new(),
@@ -201,12 +205,13 @@ impl Processor {
         }
     }
 
-    /// A fresh id.
+    /// A fresh id, for one more green thread.
     ///
     /// # Safety
     /// The caller is the owner.
     #[inline]
     pub(crate) unsafe fn next_id(&self, refill: impl FnOnce(u64) -> u64) -> u64 {
+        self.counts.spawned.one();
         // SAFETY: by contract.
         unsafe {
             self.owned(|owned| {

@@ -51,6 +51,12 @@ impl Worker {
         self.obstacles.load(Ordering::Relaxed) & RESIDENTS != 0
     }
 
+    /// How many it keeps: a moment's truth.
+    pub(crate) fn residents(&self) -> usize {
+        let obstacles = self.obstacles.load(Ordering::Relaxed);
+        (obstacles & INTERLEAVED) as usize + usize::from(obstacles & EXCLUSIVE != 0)
+    }
+
     /// Whether it is in an interleaved call, or keeps such residents: a moment's truth. Of these calls there are many, and most of their time is
     /// their callbacks'; so a processor is not taken from them as soon as from others. Each hand-off might make an OS thread, which would then
     /// keep some of them.

@@ -13,6 +13,7 @@ use crate::driver::keeper::Keeper;
 use crate::driver::reactor::Reactor;
 use crate::driver::timers::Timers;
 use crate::green::thread::Ready;
+use crate::metrics::count::OfRuntime;
 use crate::primitive::{self, AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use crate::settings::Resolved;
 use crate::stack::{self, StackPool};
@@ -33,6 +34,7 @@ pub(crate) struct Runtime {
     /// Made when the first file is registered.
     pub(crate) reactor: Reactor,
     pub(crate) stacks: StackPool,
+    pub(crate) counts: OfRuntime,
     next_id: AtomicU64,
     /// In virtual time, what decides who runs next.
     pub(crate) testing: Option<Testing>,
@@ -113,6 +115,7 @@ pub(crate) fn start(settings: Resolved) -> Result<(), StartError> {
         keeper: Keeper::new(),
         reactor: Reactor::new(),
         stacks: StackPool::new(settings.stack_size),
+        counts: OfRuntime::default(),
         next_id: AtomicU64::new(1),
         testing: settings.virtual_time.then(Testing::new),
         settings,

@@ -32,6 +32,7 @@ pub(crate) enum Place {
 /// Never inlined: the queues use thread-locals of their own, which must not be cached in a function that suspends.
 #[inline(never)]
 pub(crate) fn schedule(ready: Ready, place: Place) {
+    ready.stamp.is_ready();
     if let Some(home) = ready.home.get() {
         return deliver(home, ready);
     }
@@ -59,6 +60,7 @@ pub(crate) fn schedule(ready: Ready, place: Place) {
 pub(crate) fn push(runtime: &'static Runtime, processor: &Processor, ready: Ready, place: Place) {
     let displaced = match place {
         Place::Next => {
+            processor.counts.woken.one();
             let displaced = processor.put_next(ready);
             if displaced.is_none() {
                 // Pairs with the heavy fences of the monitor, and of a worker whose processor becomes idle.

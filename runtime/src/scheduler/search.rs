@@ -10,7 +10,7 @@
 //! A worker that finds nothing announces that its processor is idle, looks everywhere once more, and gives up (`idle.rs`).
 
 use super::idle::{Role, Stopped};
-use super::processor::{INJECTOR_EVERY, Processor};
+use super::processor::{INJECTOR_EVERY, Owned, Processor};
 use super::runtime::Runtime;
 use super::worker::Worker;
 use super::{hand_off, monitor, time};
@@ -18,7 +18,7 @@ use crate::green::thread::Ready;
 use crate::primitive::Ordering;
 use crate::testing::run::Testing;
 use core::ptr;
-use crossbeam_deque::Steal;
+use crossbeam_deque::{self as deque, Steal};
 
 /// Rounds over the other processors before a searcher gives up.
 const ROUNDS: usize = 4;
@@ -197,9 +197,13 @@ pub(crate) fn from_injector(runtime: &Runtime, processor: &Processor) -> Option<
     }
     loop {
         // SAFETY: the caller is the owner.
-        let stolen = unsafe { processor.owned(|owned| runtime.injector.steal_batch_and_pop(&owned.queue)) };
+        let (stolen, more) =
+            unsafe { processor.owned(|owned| counted(owned, |queue| runtime.injector.steal_batch_and_pop(queue))) };
         match stolen {
-            Steal::Success(ready) => return Some(ready),
+            Steal::Success(ready) => {
+                processor.counts.injected.add(1 + more);
+                return Some(ready);
+            }
             Steal::Empty => return None,
             Steal::Retry => {}
         }
@@ -222,6 +226,7 @@ fn steal(runtime: &Runtime, processor: &Processor) -> Option<Ready> {
     if count == 1 {
         return None;
     }
+    processor.counts.searches.one();
     for round in 0..ROUNDS {
         // SAFETY: the caller is the owner.
         let start = unsafe {
@@ -237,9 +242,14 @@ fn steal(runtime: &Runtime, processor: &Processor) -> Option<Ready> {
             }
             while !victim.stealer.is_empty() {
                 // SAFETY: the caller is the owner.
-                let stolen = unsafe { processor.owned(|owned| victim.stealer.steal_batch_and_pop(&owned.queue)) };
+                let (stolen, more) = unsafe {
+                    processor.owned(|owned| counted(owned, |queue| victim.stealer.steal_batch_and_pop(queue)))
+                };
                 match stolen {
-                    Steal::Success(ready) => return Some(ready),
+                    Steal::Success(ready) => {
+                        count_steal(processor, 1 + more);
+                        return Some(ready);
+                    }
                     Steal::Empty => break,
                     Steal::Retry => {}
                 }
@@ -247,12 +257,25 @@ fn steal(runtime: &Runtime, processor: &Processor) -> Option<Ready> {
             if round == ROUNDS - 1
                 && let Some(ready) = steal_next(victim)
             {
+                count_steal(processor, 1);
                 return Some(ready);
             }
         }
         pause();
     }
     None
+}
+
+/// Does `steal`, and says how many more it has put into the queue. What others have taken from there meanwhile is not counted.
+fn counted<R>(owned: &Owned, steal: impl FnOnce(&deque::Worker<Ready>) -> R) -> (R, u64) {
+    let before = owned.queue.len();
+    let stolen = steal(&owned.queue);
+    (stolen, owned.queue.len().saturating_sub(before) as u64)
+}
+
+fn count_steal(processor: &Processor, stolen: u64) {
+    processor.counts.steals.one();
+    processor.counts.stolen.add(stolen);
 }
 
 /// Takes the `next` of an owner that is in a long turn. Two green threads that wake each other by turns are left alone.

@@ -37,6 +37,8 @@ struct List {
     ended: Vec<&'static Worker>,
     /// OS threads that run or are being started.
     threads: usize,
+    /// All that ever were.
+    started: u64,
     /// All workers ever made.
     made: Vec<&'static Worker>,
     /// Green threads that wait to move.
@@ -57,6 +59,7 @@ impl Spares {
                 hosts: Vec::new(),
                 ended: Vec::new(),
                 threads: 0,
+                started: 0,
                 made: Vec::new(),
                 movers: VecDeque::new(),
             }),
@@ -192,10 +195,20 @@ impl Spares {
         lock(&self.list).ended.push(worker);
     }
 
-    /// How many OS threads there are, and how many of their workers are here: of one moment.
-    pub(crate) fn counts(&self) -> (usize, usize) {
+    /// How many OS threads there are, how many of their workers are here, and how many OS threads there ever were: of one moment.
+    pub(crate) fn counts(&self) -> (usize, usize, u64) {
         let list = lock(&self.list);
-        (list.threads, list.free.len() + list.hosts.len())
+        (list.threads, list.free.len() + list.hosts.len(), list.started)
+    }
+
+    /// All workers ever made.
+    pub(crate) fn made(&self) -> Vec<&'static Worker> {
+        lock(&self.list).made.clone()
+    }
+
+    /// How many green threads wait to move: a moment's truth.
+    pub(crate) fn waiting_to_move(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// The workers that sleep, and that nobody has called: a moment's truth.
@@ -272,6 +285,7 @@ impl List {
     /// A worker for a new OS thread.
     fn reserve(&mut self) -> &'static Worker {
         self.threads += 1;
+        self.started += 1;
         self.ended.pop().unwrap_or_else(|| {
             let worker: &'static Worker = Box::leak(Box::new(Worker::new(self.made.len())));
             self.made.push(worker);
@@ -281,6 +295,7 @@ impl List {
 
     fn end(&mut self, worker: &'static Worker) {
         self.threads -= 1;
+        self.started -= 1;
         self.ended.push(worker);
     }
 }

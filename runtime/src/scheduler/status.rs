@@ -81,6 +81,35 @@ impl Ticket {
     }
 }
 
+/// The tickets of a worker. It alone takes them; everyone may see how many there were.
+pub(crate) struct Tickets(AtomicU64);
+
+impl Tickets {
+    /// None has been given out.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(Ticket::FIRST.0))
+    }
+
+    /// The last one: that of the stay that the worker is on, or was on.
+    #[inline(always)]
+    pub(crate) fn last(&self) -> Ticket {
+        Ticket(self.0.load(Ordering::Relaxed))
+    }
+
+    /// A new one.
+    #[inline(always)]
+    pub(crate) fn take(&self) -> Ticket {
+        let ticket = self.last().next();
+        self.0.store(ticket.0, Ordering::Relaxed);
+        ticket
+    }
+
+    /// How many were given out.
+    pub(crate) fn given(&self) -> u64 {
+        self.0.load(Ordering::Relaxed) / ONE_STAY
+    }
+}
+
 /// What became of the processor while its owner was in C.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

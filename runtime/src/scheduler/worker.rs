@@ -2,8 +2,9 @@
 //!
 //! # Who may touch which field, and when
 //! * `processor`: the worker; after a take also the monitor, which reads it.
-//! * `last`, `ticket`, `green`, `beside`, `ringing`, `others_first`: the worker's own OS thread.
-//! * `obstacles`, `interleaves`: written by the worker's own OS thread; others read a moment's truth, or, of a sleeping worker, the truth.
+//! * `last`, `beside`, `ringing`, `others_first`: the worker's own OS thread.
+//! * `tickets`, `green`, `obstacles`, `interleaves`, `counts`: written by the worker's own OS thread; others read a moment's truth, or, of a
+//!   sleeping worker, the truth.
 //! * `status`, `inbox`, `pinned`, `assigned`, `token`, `unparker`: everyone.
 //! * `os_thread`, `rests`: written by the worker's own OS thread, read by the monitor.
 //! * `parker`: the worker's own OS thread.
@@ -16,12 +17,13 @@ use super::inbox::{Inbox, Sleep};
 use super::parker::{Bed, Begin, Call, Token};
 use super::processor::Processor;
 use super::runtime::{Runtime, runtime};
-use super::status::{Status, Ticket};
+use super::status::{Status, Tickets};
 use super::{current, deadlock, hand_off, monitor, resident, search, time};
 use crate::driver::clock::{self, Moment, NEVER};
 use crate::driver::reactor::{Batch, Turn};
 use crate::green::thread::{Head, Ready, Residence};
 use crate::green::turn;
+use crate::metrics::count::OfWorker;
 use crate::primitive::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
 use crate::stack::AlternateStack;
 use core::cell::Cell;
@@ -37,11 +39,11 @@ pub(crate) struct Worker {
     pub(crate) processor: AtomicPtr<Processor>,
     /// The index of the processor that it owned last.
     pub(crate) last: Cell<usize>,
-    /// The last stay in C.
-    pub(crate) ticket: Cell<Ticket>,
+    /// The stays in C.
+    pub(crate) tickets: Tickets,
     pub(crate) status: Status,
     /// The green thread whose turn it is.
-    green: Cell<*const Head>,
+    green: AtomicPtr<Head>,
     /// Pinned green threads that are suspended here, and whether there is a processor: see `resident.rs`. 0: nothing is in the way of
     /// a C call.
     pub(crate) obstacles: AtomicU32,
@@ -66,6 +68,7 @@ pub(crate) struct Worker {
     os_thread: AtomicU32,
     /// Counts how often it has gone to sleep.
     rests: AtomicU64,
+    pub(crate) counts: OfWorker,
 }
 
 // SAFETY: the cells and the parker belong to the worker's own OS thread, by the table above; the rest is `Sync`.
@@ -81,9 +84,9 @@ impl Worker {
             index,
             processor: AtomicPtr::new(ptr::null_mut()),
             last: Cell::new(0),
-            ticket: Cell::new(Ticket::FIRST),
+            tickets: Tickets::new(),
             status: Status::new(),
-            green: Cell::new(ptr::null()),
+            green: AtomicPtr::new(ptr::null_mut()),
             obstacles: AtomicU32::new(resident::NO_PROCESSOR),
             interleaves: AtomicBool::new(false),
             inbox: Inbox::new(),
@@ -97,6 +100,7 @@ impl Worker {
             unparker,
             os_thread: AtomicU32::new(0),
             rests: AtomicU64::new(0),
+            counts: OfWorker::default(),
         }
     }
 
@@ -133,13 +137,18 @@ impl Worker {
     #[inline(always)]
     pub(crate) fn green(&self) -> Option<&Head> {
         // SAFETY: null, or the head that `turn.rs` has lent for the turn; only code of this turn can ask.
-        unsafe { self.green.get().as_ref() }
+        unsafe { self.green.load(Ordering::Relaxed).as_ref() }
+    }
+
+    /// Whether a green thread has its turn: a moment's truth, for others.
+    pub(crate) fn has_green(&self) -> bool {
+        !self.green.load(Ordering::Relaxed).is_null()
     }
 
     /// Lends `head` to the code of the turn.
     #[inline(always)]
     pub(crate) fn set_green(&self, head: *const Head) {
-        self.green.set(head);
+        self.green.store(head.cast_mut(), Ordering::Relaxed);
     }
 
     /// Wakes its OS thread.
@@ -221,6 +230,11 @@ impl Worker {
         }
         // Both were written before the inbox said so.
         Some((self.os_thread(), self.rests.load(Ordering::Relaxed)))
+    }
+
+    /// How often it has gone to sleep.
+    pub(crate) fn rests(&self) -> u64 {
+        self.rests.load(Ordering::Relaxed)
     }
 
     /// The next resident that is ready.
@@ -332,6 +346,7 @@ fn run_one(runtime: &'static Runtime, worker: &'static Worker) -> bool {
             && let Some(ready) = worker.next_resident()
         {
             worker.others_first.set(true);
+            worker.counts.residents_woken.one();
             run_resident(runtime, worker, ready);
         }
         return true;

@@ -58,6 +58,8 @@ struct Growth {
     next: u32,
     /// Slots of all slabs together.
     reserved: u32,
+    /// Bytes of all slabs together.
+    address_space: usize,
     /// Slots that were to be handed out when their guard was refused.
     unguarded: Vec<Slot>,
 }
@@ -84,6 +86,13 @@ impl StackPool {
             Some(slot) => Ok(unsafe { Stack::new(slot) }),
             None => self.fresh(),
         }
+    }
+
+    /// How many stacks were handed out for the first time, and how many bytes of address space all of them and those to come take.
+    pub(crate) fn made(&self) -> (usize, usize) {
+        let growth = lock(&self.growth);
+        let unused = growth.slab.map_or(0, |slab| slab.slots() - growth.next);
+        ((growth.reserved - unused) as usize, growth.address_space)
     }
 
     /// Hands out a slot that was never used.
@@ -123,6 +132,7 @@ impl Growth {
             .or_else(|_| Slab::reserve(1, shape, home))
             .map_err(|error| StackError::address_space(shape, error))?;
         self.reserved = self.reserved.saturating_add(slab.slots());
+        self.address_space = self.address_space.saturating_add(Slab::size(slab.slots(), shape));
         self.next = 0;
         Ok(self.slab.insert(slab))
     }

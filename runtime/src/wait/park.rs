@@ -92,6 +92,7 @@ fn switch_in_callback(green: &Head, frame: *const Frame, callbacks: usize, why: 
     if residence == Residence::Exclusive && worker.is_host() {
         return Switched::MustBlock;
     }
+    worker.counts.callbacks_waited.one();
     let errno = errno();
     worker.try_leave();
     green.residence.set(residence);
@@ -258,7 +259,7 @@ pub(crate) fn wait_on_thread_until<T>(
         cancel::observe_with(&waker);
         cancel::check();
         if let Some(worker) = worker {
-            hand_off::give_up_processor(worker);
+            worker.counts.given_up_for_waits.add(u64::from(hand_off::give_up_processor(worker)));
         }
         match deadline {
             None => {
