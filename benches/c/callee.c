@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-/* Exported by Rust. */
-extern void c_call_rust_get_value(uint8_t *key32, uint8_t *value32);
+/* Exported by whoever links this. */
+extern void c_call_get_value(uint8_t *key32, uint8_t *value32);
 
 int callee_empty(int x) { return x; }
 
@@ -48,6 +48,6 @@ void callee_thread(callback f, int x, long n, double *first_ns, double *rest_ns)
 
 void get_value(uint8_t *key32, uint8_t *value32) {
     uint8_t value[32];
-    c_call_rust_get_value(key32, value);
+    c_call_get_value(key32, value);
     memcpy(value32, value, 32);
 }

@@ -42,7 +42,8 @@ pub(crate) extern "C" fn bench_add(x: c_int) -> c_int {
     x
 }
 
-fn counted(x: usize) -> i64 {
+/// What counter `x` has come to.
+pub(crate) fn counted(x: usize) -> i64 {
     // SAFETY: as in `bench_add`; whoever counted has been joined.
     unsafe { COUNTERS[x].0.get().read_volatile() }
 }

@@ -14,7 +14,7 @@ unsafe extern "C" {
     fn callee_usleep(us: c_long);
     /// Calls back from one fresh pthread, and waits for its end.
     pub(crate) fn callee_thread(f: Callback, x: c_int, n: c_long, first_ns: *mut f64, rest_ns: *mut f64);
-    /// Calls the exported `c_call_rust_get_value`; both pointers are to 32 bytes.
+    /// Calls the exported `c_call_get_value`; both pointers are to 32 bytes.
     pub(crate) fn get_value(key: *mut u8, value: *mut u8);
 }
 

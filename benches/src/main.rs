@@ -20,6 +20,7 @@ mod callee;
 mod channel_rows;
 mod command;
 mod gauge;
+mod growth_rows;
 mod hand_off_rows;
 mod lock_rows;
 mod measure;
@@ -88,6 +89,11 @@ const ROWS: &[Row] = &[
     Row("parked_mem", MainThread, parked_rows::parked_mem),
     Row("idle", MainThread, parked_rows::idle),
     Row("first_spawn", NotStarted, start_row::first_spawn),
+    Row("growth_yield", GreenThread, growth_rows::growth_yield),
+    Row("growth_spawn", GreenThread, growth_rows::growth_spawn),
+    Row("growth_wake", GreenThread, growth_rows::growth_wake),
+    Row("growth_sleep", GreenThread, growth_rows::growth_sleep),
+    Row("growth_foreign", MainThread, growth_rows::growth_foreign),
 ];
 
 /// What `list` does not print: the child that `first_spawn` measures.

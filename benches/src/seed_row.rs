@@ -2,7 +2,7 @@
 //!
 //! One operation is the whole program: 10 million empty tasks from a full, closed channel, drained by as many green
 //! threads as there are processors. Per task: a 32-byte key copied into a buffer from `malloc`, another such buffer for
-//! the value, a call of the C function `get_value`, which calls back the exported function `c_call_rust_get_value`
+//! the value, a call of the C function `get_value`, which calls back the exported function `c_call_get_value`
 //! and copies what it got, the value copied out, both buffers freed. `get_value` goes through `call`, its callback
 //! through the gate and the panic boundary; `malloc` and `free` are bare calls, as short C that never waits should be.
 //! Filling the channel is not timed. The floor takes its tasks from a shared counter instead of a channel.
@@ -71,7 +71,7 @@ fn task(key: &[u8; 32]) {
 /// `key` is good for reading 32 bytes, `value` for writing 32.
 #[greenbridge::export]
 #[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn c_call_rust_get_value(key: *mut u8, value: *mut u8) {
+pub(crate) unsafe extern "C" fn c_call_get_value(key: *mut u8, value: *mut u8) {
     // SAFETY: the caller's promise.
     black_box(unsafe { to_rust(key) });
     let bytes = black_box(vec![0_u8; 32]);

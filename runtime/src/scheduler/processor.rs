@@ -25,6 +25,9 @@ pub(crate) const INJECTOR_EVERY: u32 = 61;
 /// How many ids a processor takes from the common counter at once.
 const IDS: u64 = 1024;
 
+/// On lines of its own: they lie side by side, and the end of one is written on every turn. Two lines, because some CPUs fetch them
+/// in pairs.
+#[repr(align(128))]
 pub(crate) struct Processor {
     pub(crate) index: usize,
     /// The green thread just made ready: it runs before the run queue, on this processor if it can.

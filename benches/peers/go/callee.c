@@ -1,0 +1,2 @@
+/* cgo compiles what lies in this folder. */
+#include "../../c/callee.c"
