@@ -91,6 +91,8 @@ pub use call::{
     call_on_thread_stack, call_on_thread_stack_errno,
 };
 pub use greenbridge_macros::export;
+#[cfg(feature = "faults")]
+pub use greenbridge_runtime::faults;
 #[cfg(feature = "tokio")]
 pub use greenbridge_runtime::tokio;
 pub use greenbridge_runtime::{

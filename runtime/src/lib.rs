@@ -6,12 +6,14 @@
 //! `spawn.rs`, the user's view. Then `green/thread.rs` (the control block), `green/state.rs` (its state word), `green/turn.rs` (one turn),
 //! `scheduler/worker.rs` (the loop) and the files that `scheduler/mod.rs` lists. `wait/` is how everything waits; `sync/`, `time/`, `select/`
 //! and `scope.rs` are built on it. `driver/` knows what wakes from outside: time. `stack/` is where green threads live, `testing/` how they are
-//! run in virtual time. `docs/life.md` walks through all of them with one green thread.
+//! run in virtual time, `faults.rs` how the system fails on demand. `docs/life.md` walks through all of them with one green thread.
 
 mod blocking;
 mod builder;
 pub mod cancel;
 mod driver;
+#[cfg(feature = "faults")]
+pub mod faults;
 mod green;
 mod local;
 #[doc(hidden)]
@@ -44,6 +46,8 @@ pub use wait::block_on::block_on;
 #[doc(hidden)]
 pub mod bridge {
     pub use crate::builder::StartErrorKind;
+    #[cfg(feature = "faults")]
+    pub use crate::faults::fail;
     pub use crate::green::thread::Payload;
     pub use crate::scheduler::current::{Slots, slots};
     pub use crate::scheduler::in_c::{Way, in_c, in_c_interleaved, in_c_slowly, keep_panic, on_thread_stack};

@@ -227,7 +227,7 @@ fn kill_group(pid: u32) {
 }
 
 /// Name, state and place of sleep of each thread: what a reader needs first when a child hangs.
-fn threads_of(pid: u32) -> String {
+pub(crate) fn threads_of(pid: u32) -> String {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return "gone".to_owned();
     };

@@ -5,6 +5,7 @@
 //! * `last`, `ticket`, `green`, `beside`, `ringing`, `others_first`: the worker's own OS thread.
 //! * `obstacles`, `interleaves`: written by the worker's own OS thread; others read a moment's truth, or, of a sleeping worker, the truth.
 //! * `status`, `inbox`, `pinned`, `assigned`, `unparker`: everyone.
+//! * `refused`: set by the monitor, cleared by the worker's own OS thread.
 //! * `os_thread`, `rests`: written by the worker's own OS thread, read by the monitor.
 //! * `parker`: the worker's own OS thread.
 //!
@@ -18,6 +19,8 @@ use super::runtime::Runtime;
 use super::status::{Status, Ticket};
 use super::{current, deadlock, hand_off, monitor, resident, search, time};
 use crate::driver::clock::{self, Moment};
+#[cfg(feature = "faults")]
+use crate::faults;
 use crate::green::thread::{Head, Ready, Residence};
 use crate::green::turn;
 use crate::primitive::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
@@ -45,6 +48,8 @@ pub(crate) struct Worker {
     pub(crate) obstacles: AtomicU32,
     /// Whether the C call that it is in, if any, is interleaved.
     pub(crate) interleaves: AtomicBool,
+    /// The wait in which it blocks is to end with an error: see `limit.rs`.
+    pub(crate) refused: AtomicBool,
     pub(crate) inbox: Inbox<Head>,
     /// Interleaved residents that are ready.
     pub(crate) pinned: Injector<Ready>,
@@ -82,6 +87,7 @@ impl Worker {
             green: Cell::new(ptr::null()),
             obstacles: AtomicU32::new(resident::NO_PROCESSOR),
             interleaves: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
             inbox: Inbox::new(),
             pinned: Injector::new(),
             ringing: Cell::new(false),
@@ -139,6 +145,8 @@ impl Worker {
 
     /// Wakes its OS thread.
     pub(crate) fn unpark(&self) {
+        #[cfg(feature = "faults")]
+        faults::delay(faults::Site::Wake);
         self.unparker.unpark();
     }
 
@@ -146,6 +154,8 @@ impl Worker {
     fn park(&self) {
         // SAFETY: the parker is this OS thread's own.
         self.parker.with(|parker| unsafe { &*parker }.park());
+        #[cfg(feature = "faults")]
+        faults::delay(faults::Site::Woken);
     }
 
     /// The same until `moment` at most.
@@ -153,8 +163,10 @@ impl Worker {
         match clock::instant_of(moment) {
             // SAFETY: as above.
             Some(deadline) => self.parker.with(|parker| unsafe { &*parker }.park_deadline(deadline)),
-            None => self.park(),
+            None => return self.park(),
         }
+        #[cfg(feature = "faults")]
+        faults::delay(faults::Site::Woken);
     }
 
     /// Gives it a processor while it sleeps, and wakes it.
@@ -187,13 +199,18 @@ impl Worker {
         Some(Assigned::Processor(unsafe { &*assigned }))
     }
 
+    /// Its OS thread; a moment's truth.
+    pub(super) fn os_thread(&self) -> OsThread {
+        OsThread(self.os_thread.load(Ordering::Relaxed))
+    }
+
     /// Its OS thread, and which rest of the worker this is, if it sleeps and nobody has called it or given it anything: a moment's truth.
     pub(crate) fn at_rest(&self) -> Option<(OsThread, u64)> {
         if !self.inbox.is_asleep() || self.is_assigned() {
             return None;
         }
         // Both were written before the inbox said so.
-        Some((OsThread(self.os_thread.load(Ordering::Relaxed)), self.rests.load(Ordering::Relaxed)))
+        Some((self.os_thread(), self.rests.load(Ordering::Relaxed)))
     }
 
     /// The next resident that is ready.

@@ -14,6 +14,8 @@
 
 use super::{Waits, Wakes, What, cancel};
 use crate::driver::clock;
+#[cfg(feature = "faults")]
+use crate::faults;
 use crate::green::switch::Suspended;
 use crate::green::thread::{Green, Head, Residence};
 use crate::primitive::{Mutex, Ordering, lock};
@@ -210,6 +212,8 @@ impl Wake for ThreadWaker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.seat.call();
+        #[cfg(feature = "faults")]
+        faults::delay(faults::Site::Wake);
         self.unparker.unpark();
     }
 }
@@ -244,6 +248,9 @@ pub(crate) fn wait_on_thread_until<T>(
     let mut context = Context::from_waker(&waker);
     // In C before this, the worker stays in C, with or without a processor.
     let was_in_c = worker.is_some_and(|worker| worker.status.is_entered());
+    if let Some(worker) = worker {
+        worker.refused.store(false, Ordering::Relaxed);
+    }
     // Also when the wait is cut short.
     let _observes_as_before = ObservesAsBefore;
     loop {
@@ -258,16 +265,21 @@ pub(crate) fn wait_on_thread_until<T>(
         cancel::observe_with(&waker);
         cancel::check();
         if let Some(worker) = worker {
+            if worker.refused.load(Ordering::Acquire) {
+                resident::no_room("this wait blocks its OS thread, and what runs besides needs another one");
+            }
             hand_off::give_up_processor(worker);
         }
         match deadline {
             None => {
-                let _seated = thread.seat.sit(green, waits);
+                let _seated = thread.seat.sit(green, waits, &waker);
                 deadlock::suspect();
                 parker.park();
             }
             Some(deadline) => parker.park_timeout(deadline.saturating_duration_since(clock::now())),
         }
+        #[cfg(feature = "faults")]
+        faults::delay(faults::Site::Woken);
         if let Some(worker) = worker.filter(|_| !was_in_c) {
             worker.try_leave();
         }
