@@ -52,6 +52,8 @@ mod book {
     mod called_by_c {}
     #[doc = include_str!("../../docs/embedding-in-c.md")]
     mod embedding_in_c {}
+    #[doc = include_str!("../../docs/errors.md")]
+    mod errors {}
     #[cfg(feature = "tokio")]
     #[doc = include_str!("../../docs/futures.md")]
     mod futures {}
