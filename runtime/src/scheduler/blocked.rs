@@ -109,6 +109,11 @@ impl Seat {
         Seated(self)
     }
 
+    /// Whether it has been woken since its last look. In a forked child nobody says so.
+    pub(crate) fn is_called(&self) -> bool {
+        self.is_called.load(Ordering::Relaxed) || is_forked()
+    }
+
     /// Somebody is about to wake the thread.
     pub(crate) fn call(&self) {
         // In a forked child nobody looks at the list, and its lock may have been held at the fork.

@@ -12,7 +12,7 @@
 //! # What it must never do
 //! Hold anything that belongs to the OS thread over a switch, unless the green thread is pinned.
 
-use super::{Waits, Wakes, What, cancel};
+use super::{Waits, Wakes, What, cancel, loader};
 use crate::driver::clock;
 #[cfg(feature = "faults")]
 use crate::faults;
@@ -274,7 +274,7 @@ pub(crate) fn wait_on_thread_until<T>(
             None => {
                 let _seated = thread.seat.sit(green, waits, &waker);
                 deadlock::suspect();
-                parker.park();
+                park_patiently(&parker, &thread.seat);
             }
             Some(deadline) => parker.park_timeout(deadline.saturating_duration_since(clock::now())),
         }
@@ -284,6 +284,29 @@ pub(crate) fn wait_on_thread_until<T>(
             worker.try_leave();
         }
     }
+}
+
+/// Blocks until somebody has called the caller. If it holds up another OS thread by something that must not be held meanwhile, it refuses.
+fn park_patiently(parker: &Parker, seat: &Seat) {
+    let mut patience = loader::PATIENCE;
+    loop {
+        parker.park_timeout(patience);
+        if seat.is_called() {
+            return;
+        }
+        if loader::is_held_up_by_caller() {
+            waiting_under_the_loaders_lock();
+        }
+        patience *= 2;
+    }
+}
+
+#[cold]
+fn waiting_under_the_loaders_lock() -> ! {
+    panic!(
+        "this wait is made while the loader runs a constructor or a destructor (dlopen, dlclose), and holds up an OS thread that needs the \
+         loader's lock to begin: enter when dlopen has returned, or let another thread of C's do it"
+    );
 }
 
 /// Parks the calling OS thread, which is not the runtime's. As `std::thread::park` it may come back early; and it observes cancellation.
