@@ -13,7 +13,6 @@ use std::{fs, io};
 
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-env-changed=GREENBRIDGE_TEST_SANITIZE");
     for example in entries("examples")? {
         if example.is_dir() {
             compile_all("example", &example)?;
@@ -40,11 +39,6 @@ fn compile(kind: &str, source: &Path) {
     let mut build = cc::Build::new();
     // Lua's headers, from the build script of `mlua-sys`.
     build.includes(std::env::var_os("DEP_LUA_INCLUDE"));
-    // As `.ci/sanitizers` asks: the C of this repository, and not what C libraries come with their own crates.
-    if let Some(sanitizers) = std::env::var_os("GREENBRIDGE_TEST_SANITIZE") {
-        build.flag("-fno-omit-frame-pointer").flag("-fno-sanitize-recover=all").flag("-g");
-        build.flag(format!("-fsanitize={}", sanitizers.display()));
-    }
     build
         .file(source)
         .opt_level(2)

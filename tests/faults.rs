@@ -29,7 +29,7 @@ use workload::Tally;
 
 const GREENBRIDGE: Start = Start::by_rust();
 
-/// A run takes some milliseconds.
+/// A run takes some milliseconds. Tools that look for faults make it slower: see the patience of `support`.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 #[test]
