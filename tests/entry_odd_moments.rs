@@ -13,6 +13,7 @@ use support::{Outcome, Process, build_crate, compile_program, compile_shared_lib
 
 static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| compile_program("entries.c"));
 static LOADED: LazyLock<PathBuf> = LazyLock::new(|| compile_shared_library("enters_when_loaded.c"));
+static WAITS: LazyLock<PathBuf> = LazyLock::new(|| compile_shared_library("waits_when_loaded.c"));
 static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| build_crate("c_host").join("libc_host.so"));
 
 fn program(scenario: &str) -> Process {
@@ -38,6 +39,20 @@ fn a_library_may_make_the_first_entry_while_it_is_loaded_and_enter_while_it_is_u
         let later = program(scenario).arg(loaded).env("ENTER_BEFORE_MAIN", "1").run();
         later.succeeds().says("entered in a constructor").says("entered in a destructor");
     }
+}
+
+#[test]
+fn a_wait_that_the_loaders_lock_would_make_endless_is_an_error() {
+    let loaded = WAITS.to_str().expect("UTF-8");
+    for scenario in ["load", "load on a thread"] {
+        // The start makes the first worker, and that cannot begin.
+        let child = program(scenario).arg(loaded).run();
+        child.succeeds().says("`host_sum` returns its fallback").says("holds up an OS thread").says("dlopen");
+        child.says("the wait was refused");
+    }
+    // An export without a fallback names itself and the cause.
+    let child = program("load").arg(loaded).env("WAIT_WITHOUT_FALLBACK", "1").run();
+    child.aborts().says("`host_wait`").says("enter when dlopen has returned");
 }
 
 #[test]

@@ -42,11 +42,27 @@ fn ten_thousand_c_threads_come_and_go() {
     };
     come_and_go(1_000);
     let (memory, threads) = (resident_bytes(), thread_count());
+    let (heap, mappings) = (heap_in_use(), mapping_count());
     come_and_go(10_000);
     // A hundred bytes for each would show.
     let grown = resident_bytes().saturating_sub(memory);
     assert!(grown < 1_000_000, "{grown} bytes more after 10,000 threads more");
+    // What lies in pages that were there before shows here: ten bytes for each.
+    let grown = heap_in_use().saturating_sub(heap);
+    assert!(grown < 100_000, "{grown} bytes more of the heap are in use after 10,000 threads more");
+    let grown = mapping_count().saturating_sub(mappings);
+    assert!(grown < 50, "{grown} mappings more after 10,000 threads more");
     assert!(thread_count() <= threads + 8, "{threads} OS threads became {}", thread_count());
+}
+
+/// The bytes of the heap that nobody has freed. 0, where the C library does not know.
+fn heap_in_use() -> usize {
+    // SAFETY: takes nothing, and returns numbers.
+    unsafe { libc::mallinfo2() }.uordblks
+}
+
+fn mapping_count() -> usize {
+    std::fs::read_to_string("/proc/self/maps").expect("/proc is there").lines().count()
 }
 
 #[greenbridge::export]

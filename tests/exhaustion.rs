@@ -206,3 +206,49 @@ fn threads_fail_and_then_do_not(way: Way) {
     allow_threads(Some(1));
     assert_eq!(sleeper.join().expect("no panic"), 1);
 }
+
+#[test]
+fn a_green_thread_that_the_system_leaves_without_an_os_thread_is_told_what_ran_out() {
+    Process::child("two_callbacks_and_one_thread").with_interposed_threads().run().succeeds();
+}
+
+#[test]
+#[ignore = "child process"]
+fn two_callbacks_and_one_thread() {
+    let status = support::alone(|| {
+        // The first worker, and the monitor.
+        allow_threads(Some(2));
+        start_with(Builder::new().processors(1));
+        let (value, received) = bounded(0);
+        let keeps_it = spawn(move || {
+            let (f, context) = for_c(receive, &received);
+            // SAFETY: C calls `f` with a pointer to what is borrowed meanwhile.
+            call(|| unsafe { exhaustion_enter(f, context, 0) })
+        });
+        // Only this one would end the other's wait, and it needs an OS thread of its own.
+        let (refused, its_value) = (Arc::new(AtomicUsize::new(0)), value.clone());
+        let count = Arc::clone(&refused);
+        let needs_one = spawn(move || {
+            while let Err(payload) = std::panic::catch_unwind(|| drop(greenbridge::pin())) {
+                let text = support::panic_text(&*payload);
+                for word in ["the system makes no more than the 1 ", "os error 11", "ulimit -u", "pids.max"] {
+                    assert!(text.contains(word), "{word:?} is missing in {text:?}");
+                }
+                // The system makes OS threads again.
+                assert!(count.fetch_add(1, Ordering::Relaxed) < 3, "there is room by now");
+                allow_threads(None);
+            }
+            its_value.send(7)
+        });
+        needs_one.join().expect("no panic").expect("it is received");
+        assert_eq!(keeps_it.join().expect("no panic"), 7);
+        assert!(refused.load(Ordering::Relaxed) > 0, "it was not refused");
+        drop(value);
+    });
+    assert_eq!(status, 0, "the process that is alone has failed");
+}
+
+#[greenbridge::export]
+extern "C" fn receive(received: &greenbridge::channel::Receiver<c_long>, _: c_long) -> c_long {
+    received.recv().expect("it is sent")
+}

@@ -7,7 +7,7 @@
 mod support;
 
 use greenbridge::channel::{Receiver, Sender, bounded};
-use greenbridge::{Builder, JoinHandle, Start, call, pin, run, spawn};
+use greenbridge::{Builder, JoinHandle, Start, call, call_on_thread_stack, pin, run, spawn, time};
 use std::ffi::{c_long, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -200,5 +200,64 @@ fn an_os_thread_sends_of_itself() {
         });
         assert_eq!(waits_to_move.join().expect("no error"), 6);
         sender.join().expect("no panic");
+    });
+}
+
+#[test]
+fn a_wait_that_blocks_the_last_os_thread_is_refused_if_only_green_threads_could_end_it() {
+    child("blocked_on_one_thread").succeeds();
+    child("blocked_on_two_threads_with_timers").succeeds();
+}
+
+/// A wait in C on the OS thread's own stack cannot switch away.
+fn wait_on_thread_stack(received: &Receiver<c_long>) -> c_long {
+    call_on_thread_stack(|| {
+        let (f, context) = for_c(receive, received);
+        // SAFETY: C hands the pointer on to `f` and returns after it, while it is borrowed.
+        unsafe { limit_error_enter(f, context, 0) }
+    })
+}
+
+#[test]
+#[ignore = "child process"]
+fn blocked_on_one_thread() {
+    alone(|| {
+        start_with(Builder::new().processors(1).max_threads(1));
+        run(|| {
+            for _ in 0..3 {
+                let (value, received) = bounded(0);
+                let sender = spawn(move || value.send(5));
+                names_the_limit(|| assert_eq!(wait_on_thread_stack(&received), 5), 1);
+                // The sender has a processor again.
+                assert_eq!(received.recv(), Ok(5));
+                sender.join().expect("no panic").expect("it was received");
+            }
+        });
+    });
+}
+
+#[test]
+#[ignore = "child process"]
+fn blocked_on_two_threads_with_timers() {
+    alone(|| {
+        start_with(Builder::new().processors(2).max_threads(2));
+        let blocked: Vec<_> = (0..2)
+            .map(|_| {
+                spawn(|| {
+                    let (value, received) = bounded(0);
+                    spawn(move || {
+                        // The timer is due while both workers block.
+                        time::sleep(MANY_LOOKS / 10);
+                        value.send(5)
+                    });
+                    catch_unwind(AssertUnwindSafe(|| wait_on_thread_stack(&received)))
+                        .map_err(|error| panic_text(&*error))
+                })
+            })
+            .collect();
+        let ends: Vec<_> = blocked.into_iter().map(|thread| thread.join().expect("it is caught")).collect();
+        let refused: Vec<_> = ends.iter().filter_map(|end| end.as_ref().err()).collect();
+        assert!(refused.len() <= 1, "one free worker is enough: {refused:?}");
+        assert!(refused.iter().all(|text| text.contains("GREENBRIDGE_MAX_THREADS")), "{refused:?}");
     });
 }

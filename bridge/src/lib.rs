@@ -52,6 +52,8 @@ mod book {
     mod called_by_c {}
     #[doc = include_str!("../../docs/embedding-in-c.md")]
     mod embedding_in_c {}
+    #[doc = include_str!("../../docs/errors.md")]
+    mod errors {}
     #[cfg(feature = "tokio")]
     #[doc = include_str!("../../docs/futures.md")]
     mod futures {}
@@ -91,6 +93,8 @@ pub use call::{
     call_on_thread_stack, call_on_thread_stack_errno,
 };
 pub use greenbridge_macros::export;
+#[cfg(feature = "faults")]
+pub use greenbridge_runtime::faults;
 #[cfg(feature = "tokio")]
 pub use greenbridge_runtime::tokio;
 pub use greenbridge_runtime::{

@@ -6,13 +6,15 @@
 //! `spawn.rs`, the user's view. Then `green/thread.rs` (the control block), `green/state.rs` (its state word), `green/turn.rs` (one turn),
 //! `scheduler/worker.rs` (the loop) and the files that `scheduler/mod.rs` lists. `wait/` is how everything waits; `sync/`, `time/`, `select/`
 //! and `scope.rs` are built on it. `driver/` knows what wakes from outside: time, and files that become ready; `net/` is built on that.
-//! `stack/` is where green threads live, `testing/` how they are run in virtual time, `metrics/` what is counted. `docs/life.md` walks
-//! through all of them with one green thread.
+//! `stack/` is where green threads live, `testing/` how they are run in virtual time, `metrics/` what is counted, `faults.rs` how the system
+//! fails on demand. `docs/life.md` walks through all of them with one green thread.
 
 mod blocking;
 mod builder;
 pub mod cancel;
 mod driver;
+#[cfg(feature = "faults")]
+pub mod faults;
 mod green;
 mod local;
 pub mod metrics;
@@ -48,6 +50,8 @@ pub use wait::block_on::block_on;
 #[doc(hidden)]
 pub mod bridge {
     pub use crate::builder::StartErrorKind;
+    #[cfg(feature = "faults")]
+    pub use crate::faults::fail;
     pub use crate::green::thread::Payload;
     pub use crate::metrics::count_gate_slow_path;
     pub use crate::scheduler::current::{Slots, slots};

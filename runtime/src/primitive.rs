@@ -4,7 +4,9 @@
 //! `greenbridge-models`) can compile the very file that ships against loom's versions of the same names. Whatever loom lacks
 //! gets a function of its own here: the asymmetric fences, and the token that tells OS threads apart.
 
-pub use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+pub use core::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
 pub use std::sync::{Condvar, Mutex, MutexGuard};
 
 use std::sync::{PoisonError, TryLockError};

@@ -31,7 +31,7 @@ pub(crate) use fixture::{build_crate, build_member, compile_program, compile_sha
 pub(crate) use interposed::{allow_threads, before_each_thread, delay_threads, failed_threads};
 pub(crate) use movers::Movers;
 pub(crate) use package::{Library, compile_against, compile_cpp_library, cpp_compiler, pass_over};
-pub(crate) use process::{Outcome, Process, child, child_on_processors};
+pub(crate) use process::{Outcome, Process, child, child_on_processors, threads_of};
 pub(crate) use procfs::{
     gettid, pause, resident_bytes, switches_of_other_threads, thread_count, thread_names, wait_until,
 };

@@ -15,6 +15,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How many times longer a child may take: tools that look for faults make it slower.
+fn patience() -> u32 {
+    std::env::var("GREENBRIDGE_TEST_PATIENCE").ok().and_then(|number| number.parse().ok()).unwrap_or(1)
+}
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// The settings of the runtime. A child gets those that its test gives it, and none of the caller's.
@@ -107,6 +112,7 @@ impl Process {
     /// # Panics
     /// If it misses its deadline.
     pub(crate) fn run(mut self) -> Outcome {
+        self.deadline *= patience();
         let mut running = self.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.what));
         let stdout = read_to_end(running.stdout.take());
         let stderr = read_to_end(running.stderr.take());
@@ -227,7 +233,7 @@ fn kill_group(pid: u32) {
 }
 
 /// Name, state and place of sleep of each thread: what a reader needs first when a child hangs.
-fn threads_of(pid: u32) -> String {
+pub(crate) fn threads_of(pid: u32) -> String {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return "gone".to_owned();
     };

@@ -40,6 +40,8 @@ pub(super) fn start() -> Result<(), Code> {
     static IS_STARTED: Mutex<bool> = Mutex::new(false);
     let mut is_started = lock(&IS_STARTED);
     if !*is_started {
+        #[cfg(feature = "faults")]
+        greenbridge_runtime::bridge::fail(crate::faults::Site::Thread).map_err(|_| Code(GB_EAGAIN))?;
         let before = block_signals();
         let started = std::thread::Builder::new().name("greenbridge-sig".to_owned()).stack_size(64 << 10).spawn(relay);
         restore_signals(&before);

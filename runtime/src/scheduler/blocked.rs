@@ -24,6 +24,7 @@ use crate::green::thread::Head;
 use crate::primitive::{AtomicBool, Mutex, Ordering, lock_briefly};
 use crate::wait::Waits;
 use core::ptr;
+use core::task::Waker;
 use std::collections::BTreeMap;
 
 /// An OS thread of the process, by the kernel's number.
@@ -53,8 +54,8 @@ pub(crate) struct Blocked {
 unsafe impl Send for Blocked {}
 
 struct List {
-    /// By the addresses of the seats.
-    blocked: BTreeMap<usize, Blocked>,
+    /// By the addresses of the seats; with what wakes them.
+    blocked: BTreeMap<usize, (Blocked, Waker)>,
     stays: u64,
 }
 
@@ -62,7 +63,16 @@ static LIST: Mutex<List> = Mutex::new(List { blocked: BTreeMap::new(), stays: 0 
 
 /// All that block: a moment's truth.
 pub(crate) fn all() -> Vec<Blocked> {
-    lock_briefly(&LIST).blocked.values().copied().collect()
+    lock_briefly(&LIST).blocked.values().map(|(blocked, _)| *blocked).collect()
+}
+
+/// Lets the OS thread look again, if it blocks.
+pub(super) fn wake(thread: OsThread) {
+    let waker =
+        lock_briefly(&LIST).blocked.values().find(|(blocked, _)| blocked.thread == thread).map(|(_, w)| w.clone());
+    if let Some(waker) = waker {
+        waker.wake();
+    }
 }
 
 /// What an OS thread has in one wait. Whoever may wake it knows its seat.
@@ -88,15 +98,20 @@ impl Seat {
     }
 
     /// The thread has looked in vain, and is about to block. If it has been woken meanwhile it is not listed, and will not block for long.
-    pub(crate) fn sit(&self, green: *const Head, waits: Waits) -> Seated<'_> {
+    pub(crate) fn sit(&self, green: *const Head, waits: Waits, waker: &Waker) -> Seated<'_> {
         let thread = OsThread::current();
         let mut list = lock_briefly(&LIST);
         if !self.is_called.load(Ordering::Relaxed) {
             list.stays += 1;
             let stay = list.stays;
-            list.blocked.insert(self.key(), Blocked { thread, stay, green, waits });
+            list.blocked.insert(self.key(), (Blocked { thread, stay, green, waits }, waker.clone()));
         }
         Seated(self)
+    }
+
+    /// Whether it has been woken since its last look. In a forked child nobody says so.
+    pub(crate) fn is_called(&self) -> bool {
+        self.is_called.load(Ordering::Relaxed) || is_forked()
     }
 
     /// Somebody is about to wake the thread.

@@ -134,7 +134,12 @@ fn is_deadlock(runtime: &Runtime) -> bool {
 
 /// Whether the process is stuck, but for those that wait to move: see `limit.rs`.
 pub(super) fn everybody_waits(runtime: &Runtime) -> bool {
-    if !nothing_is_ready(runtime) {
+    frozen(runtime, || nothing_is_ready(runtime))
+}
+
+/// Whether all OS threads sleep or block, and nobody has woken any, while `holds`: then that goes on to hold.
+pub(super) fn frozen(runtime: &Runtime, holds: impl Fn() -> bool) -> bool {
+    if !holds() {
         return false;
     }
     let before = sleepers(runtime);
@@ -144,7 +149,7 @@ pub(super) fn everybody_waits(runtime: &Runtime) -> bool {
         return false;
     }
     heavy_fence();
-    sleepers(runtime) == before && nothing_is_ready(runtime)
+    sleepers(runtime) == before && holds()
 }
 
 /// Whether any worker but the caller's neither sleeps nor blocks in a wait: a moment's truth.

@@ -7,7 +7,7 @@
 //! | an interleaved call on the same stay for a millisecond | either of these, if [patience](super::patience) with it is at an end |
 //! | the same turn, `next` taken, and an idle processor | wakes a searcher, which may steal `next` |
 //! | a spare worker that has been idle for too long | ends it |
-//! | green threads that wait to move, and nobody who could ever make room | refuses them (`limit.rs`) |
+//! | green threads that wait to move, or a worker that blocks with work for its processor, and nobody who could ever make room | refuses them (`limit.rs`) |
 //! | all wait, and nobody who could ever wake them | reports it and ends the process (`deadlock.rs`), which tells when it looks for that |
 //!
 //! # When it looks
@@ -30,6 +30,8 @@ use super::runtime::Runtime;
 use super::status::{Take, Ticket};
 use super::worker::Worker;
 use super::{deadlock, hand_off, limit, template, time};
+#[cfg(feature = "faults")]
+use crate::faults;
 use crate::primitive::{AtomicBool, Mutex, Ordering, heavy_fence, lock};
 use core::ptr;
 use crossbeam_utils::CachePadded;
@@ -82,6 +84,8 @@ pub(crate) fn watch_spares() {
 
 /// Lets the monitor look at what it looks at asleep, too.
 pub(super) fn call() {
+    #[cfg(feature = "faults")]
+    faults::delay(faults::Site::Wake);
     if let Some(unparker) = &*lock(&UNPARKER) {
         unparker.unpark();
     }
@@ -89,6 +93,8 @@ pub(super) fn call() {
 
 /// Starts the monitor's OS thread.
 pub(crate) fn start(runtime: &'static Runtime) -> io::Result<()> {
+    #[cfg(feature = "faults")]
+    faults::fail(faults::Site::Thread)?;
     let parker = Parker::new();
     *lock(&UNPARKER) = Some(parker.unparker().clone());
     let name = format!("{}-mon", runtime.settings.thread_name);
@@ -128,14 +134,16 @@ fn main(runtime: &'static Runtime, parker: &Parker) {
         ];
     let (mut pause, mut calm_since) = (SHORT, now);
     let mut watch = deadlock::Watch::default();
+    let mut limit = limit::Watch::default();
     loop {
         let now = Instant::now();
-        match look(runtime, &mut seen, now) {
+        let (outlook, starved) = look(runtime, &mut seen, now);
+        match outlook {
             Outlook::Pressing => (pause, calm_since) = (SHORT, now),
             Outlook::Busy => (pause, calm_since) = ((pause * 2).min(LONG), now),
             Outlook::Calm if now - calm_since < CALM => pause = (pause * 2).min(LONG),
             Outlook::Calm => {
-                sleep_for_good(runtime, parker, &mut watch);
+                sleep_for_good(runtime, parker, &mut watch, &mut limit);
                 (pause, calm_since) = (SHORT, Instant::now());
             }
         }
@@ -143,13 +151,14 @@ fn main(runtime: &'static Runtime, parker: &Parker) {
             let _ = runtime.spares.retire(runtime);
         }
         let _ = watch.look(runtime);
+        let _ = limit.look(runtime, starved);
         pause_for(pause);
     }
 }
 
 /// Sleeps until somebody enters C, or fills `next` beside an idle processor; meanwhile it still ends idle spare workers, and looks for
 /// a deadlock when it is asked to.
-fn sleep_for_good(runtime: &'static Runtime, parker: &Parker, watch: &mut deadlock::Watch) {
+fn sleep_for_good(runtime: &'static Runtime, parker: &Parker, watch: &mut deadlock::Watch, limit: &mut limit::Watch) {
     ASLEEP.store(true, Ordering::Relaxed);
     heavy_fence();
     if outlook(runtime) > Outlook::Calm {
@@ -159,14 +168,13 @@ fn sleep_for_good(runtime: &'static Runtime, parker: &Parker, watch: &mut deadlo
     while ASLEEP.load(Ordering::Acquire) {
         let retires = runtime.spares.retire(runtime);
         let looks = watch.look(runtime);
-        let moves = runtime.spares.some_wait_to_move().then(|| {
-            limit::look(runtime);
-            Instant::now() + limit::EVERY
-        });
+        let moves = limit.look(runtime, None);
         match [retires, looks, moves].into_iter().flatten().min() {
             Some(next) => parker.park_deadline(next),
             None => parker.park(),
         }
+        #[cfg(feature = "faults")]
+        faults::delay(faults::Site::Woken);
     }
 }
 
@@ -182,9 +190,10 @@ fn outlook(runtime: &Runtime) -> Outlook {
     if busy { Outlook::Busy } else { Outlook::Calm }
 }
 
-/// One look at every processor.
-fn look(runtime: &'static Runtime, seen: &mut [Seen], now: Instant) -> Outlook {
+/// One look at every processor. Also names a worker that keeps one for which work waits, and for which there is no other worker.
+fn look(runtime: &'static Runtime, seen: &mut [Seen], now: Instant) -> (Outlook, Option<&'static Worker>) {
     let mut outlook = Outlook::Calm;
+    let mut starved = None;
     for (processor, seen) in runtime.processors.iter().zip(seen) {
         let turns = processor.turns.load(Ordering::Relaxed);
         let has_next = processor.has_next();
@@ -215,13 +224,14 @@ fn look(runtime: &'static Runtime, seen: &mut [Seen], now: Instant) -> Outlook {
         if work_waits {
             if !take_and_give(runtime, worker, ticket) {
                 outlook = Outlook::Busy;
+                starved = Some(worker);
             }
         } else if is_long && let Some(processor) = take(worker, ticket) {
             runtime.counts.taken_idle.one();
             hand_off::leave_idle(runtime, processor);
         }
     }
-    outlook
+    (outlook, starved)
 }
 
 /// Takes the processor of `worker`, which is on the stay `ticket`.

@@ -135,17 +135,27 @@ pub(crate) fn move_away() {
     park::suspend_unpinned(Suspended::Move);
     // SAFETY: it is running this very function.
     if unsafe { green.as_ref() }.refused.replace(false) {
-        no_room();
+        no_room("this green thread needs an OS thread of its own");
     }
 }
 
+/// An OS thread more would let the caller go on; `why` says so.
 #[cold]
-fn no_room() -> ! {
-    panic!(
-        "this green thread needs an OS thread of its own, all {} that Builder::max_threads (GREENBRIDGE_MAX_THREADS) allows are kept by \
-         green threads that wait in a callback or with a pin, and nothing that could end those waits is running: raise the limit",
-        runtime().settings.max_threads
-    );
+pub(crate) fn no_room(why: &str) -> ! {
+    let runtime = runtime();
+    let (threads, ..) = runtime.spares.counts();
+    let max_threads = runtime.settings.max_threads;
+    match runtime.spares.refusal() {
+        Some(error) if threads < max_threads => panic!(
+            "{why}, the system makes no more than the {threads} that there are ({error}), these are kept by green threads that wait in a \
+             callback or with a pin, and nothing that could end those waits is running: raise the limit on threads (`ulimit -u`, the \
+             cgroup's pids.max) or on memory (`ulimit -v`)"
+        ),
+        _ => panic!(
+            "{why}, all {max_threads} that Builder::max_threads (GREENBRIDGE_MAX_THREADS) allows are kept by green threads that wait in a \
+             callback or with a pin, and nothing that could end those waits is running: raise the limit"
+        ),
+    }
 }
 
 /// Keeps a green thread on its OS thread. Made by [`pin`].

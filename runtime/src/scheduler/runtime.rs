@@ -12,6 +12,8 @@ use crate::driver::clock;
 use crate::driver::keeper::Keeper;
 use crate::driver::reactor::Reactor;
 use crate::driver::timers::Timers;
+#[cfg(feature = "faults")]
+use crate::faults;
 use crate::green::thread::Ready;
 use crate::metrics::count::OfRuntime;
 use crate::primitive::{self, AtomicBool, AtomicPtr, AtomicU64, Ordering};
@@ -102,6 +104,8 @@ pub(crate) fn start(settings: Resolved) -> Result<(), StartError> {
     if CLAIMED.swap(true, Ordering::AcqRel) {
         return Err(StartError::already_started());
     }
+    #[cfg(feature = "faults")]
+    faults::fail(faults::Site::Start).map_err(StartError::no_fence)?;
     primitive::prepare_fences().map_err(StartError::no_fence)?;
     if settings.virtual_time {
         clock::make_virtual();
@@ -157,6 +161,8 @@ fn at_fork_in_child() -> std::io::Result<()> {
         // The one OS thread of the child goes on as an ordinary one, though on a green thread's stack it may be.
         current::cease_to_be_worker();
     }
+    #[cfg(feature = "faults")]
+    faults::fail(faults::Site::Start)?;
     // SAFETY: the handler only stores to two atomics, and to a thread-local that needs no set-up.
     match unsafe { libc::pthread_atfork(None, None, Some(child)) } {
         0 => Ok(()),

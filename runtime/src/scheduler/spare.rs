@@ -16,7 +16,7 @@ use super::template::Template;
 use super::worker::{self, Worker};
 use super::{monitor, schedule};
 use crate::green::thread::Ready;
-use crate::primitive::{AtomicUsize, Mutex, Ordering, fence, lock};
+use crate::primitive::{AtomicI32, AtomicUsize, Mutex, Ordering, fence, lock};
 use core::fmt;
 use core::ptr;
 use std::collections::VecDeque;
@@ -27,6 +27,8 @@ pub(crate) struct Spares {
     list: Mutex<List>,
     /// How many green threads wait to move: read without the lock.
     waiting: AtomicUsize,
+    /// What the system said when it last refused to make an OS thread; 0 if it never has.
+    refusal: AtomicI32,
     template: Template,
 }
 
@@ -64,6 +66,7 @@ impl Spares {
                 movers: VecDeque::new(),
             }),
             waiting: AtomicUsize::new(0),
+            refusal: AtomicI32::new(0),
             template: Template::of_caller(),
         }
     }
@@ -161,7 +164,16 @@ impl Spares {
             worker::main(runtime, worker);
         };
         let started = self.template.make_thread(|| std::thread::Builder::new().name(name).spawn(main));
-        started.map(|_| worker).inspect_err(|_| lock(&self.list).end(worker))
+        started.map(|_| worker).inspect_err(|error| {
+            self.refusal.store(error.raw_os_error().unwrap_or(libc::EAGAIN), Ordering::Relaxed);
+            lock(&self.list).end(worker);
+        })
+    }
+
+    /// What the system said when it last refused to make an OS thread.
+    pub(crate) fn refusal(&self) -> Option<io::Error> {
+        let code = self.refusal.load(Ordering::Relaxed);
+        (code != 0).then(|| io::Error::from_raw_os_error(code))
     }
 
     /// Ends the OS threads of free workers that have been here for longer than `spare_idle`, down to one for each processor in all.
@@ -245,10 +257,15 @@ impl Spares {
         monitor::watch_spares();
         // Pairs with the fence in `go_idle`: a worker that went idle without having seen this one is found here.
         fence(Ordering::SeqCst);
-        if let Some(worker) = self.find_free(runtime) {
-            self.join(worker);
-            worker.unpark();
-        }
+        let _ = self.try_to_move(runtime);
+    }
+
+    /// Makes room for one that waits to move, if the system makes OS threads again. For the monitor.
+    pub(crate) fn try_to_move(&self, runtime: &'static Runtime) -> bool {
+        let Some(worker) = self.find_free(runtime) else { return false };
+        self.join(worker);
+        worker.unpark();
+        true
     }
 
     /// `worker` has no residents: one that waits to move may come.

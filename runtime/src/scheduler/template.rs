@@ -18,9 +18,12 @@
 //! What the kernel does not let it have, such as a lower nice value than it inherits, it does without.
 
 use super::blocked::OsThread;
+#[cfg(feature = "faults")]
+use crate::faults;
 use crate::primitive::{AtomicU32, Ordering};
 use core::mem::MaybeUninit;
 use core::{fmt, mem, ptr};
+use std::io;
 
 /// The monitor's OS thread; 0 until it runs.
 static MONITOR: AtomicU32 = AtomicU32::new(0);
@@ -60,7 +63,9 @@ impl Template {
     }
 
     /// Makes an OS thread by `spawn`, in which [`adopt`](Self::adopt) is to be called first.
-    pub(crate) fn make_thread<R>(&self, spawn: impl FnOnce() -> R) -> R {
+    pub(crate) fn make_thread<R>(&self, spawn: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        #[cfg(feature = "faults")]
+        faults::fail(faults::Site::Thread)?;
         let _none_comes = Blocked::all();
         spawn()
     }

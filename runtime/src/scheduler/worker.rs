@@ -6,6 +6,7 @@
 //! * `tickets`, `green`, `obstacles`, `interleaves`, `counts`: written by the worker's own OS thread; others read a moment's truth, or, of a
 //!   sleeping worker, the truth.
 //! * `status`, `inbox`, `pinned`, `assigned`, `token`, `unparker`: everyone.
+//! * `refused`: set by the monitor, cleared by the worker's own OS thread.
 //! * `os_thread`, `rests`: written by the worker's own OS thread, read by the monitor.
 //! * `parker`: the worker's own OS thread.
 //!
@@ -21,6 +22,8 @@ use super::status::{Status, Tickets};
 use super::{current, deadlock, hand_off, monitor, resident, search, time};
 use crate::driver::clock::{self, Moment, NEVER};
 use crate::driver::reactor::{Batch, Turn};
+#[cfg(feature = "faults")]
+use crate::faults;
 use crate::green::thread::{Head, Ready, Residence};
 use crate::green::turn;
 use crate::metrics::count::OfWorker;
@@ -49,6 +52,8 @@ pub(crate) struct Worker {
     pub(crate) obstacles: AtomicU32,
     /// Whether the C call that it is in, if any, is interleaved.
     pub(crate) interleaves: AtomicBool,
+    /// The wait in which it blocks is to end with an error: see `limit.rs`.
+    pub(crate) refused: AtomicBool,
     pub(crate) inbox: Inbox<Head>,
     /// Interleaved residents that are ready.
     pub(crate) pinned: Injector<Ready>,
@@ -89,6 +94,7 @@ impl Worker {
             green: AtomicPtr::new(ptr::null_mut()),
             obstacles: AtomicU32::new(resident::NO_PROCESSOR),
             interleaves: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
             inbox: Inbox::new(),
             pinned: Injector::new(),
             ringing: Cell::new(false),
@@ -153,6 +159,8 @@ impl Worker {
 
     /// Wakes its OS thread.
     pub(crate) fn unpark(&self) {
+        #[cfg(feature = "faults")]
+        faults::delay(faults::Site::Wake);
         match self.token.call() {
             Call::MustUnpark => self.unparker.unpark(),
             Call::MustNotify => runtime().reactor.call(),
@@ -176,6 +184,8 @@ impl Worker {
             (parker, None) => parker.park(),
         });
         self.token.end();
+        #[cfg(feature = "faults")]
+        faults::delay(faults::Site::Woken);
     }
 
     /// The same in the poller, whose turn is the worker's. Returns the events that have ended it.
@@ -185,6 +195,8 @@ impl Worker {
         }
         let batch = turn.sleep_until(moment);
         self.token.end();
+        #[cfg(feature = "faults")]
+        faults::delay(faults::Site::Woken);
         batch
     }
 
@@ -218,7 +230,7 @@ impl Worker {
         Some(Assigned::Processor(unsafe { &*assigned }))
     }
 
-    /// Its OS thread, while it has one.
+    /// Its OS thread, while it has one: a moment's truth.
     pub(crate) fn os_thread(&self) -> OsThread {
         OsThread(self.os_thread.load(Ordering::Relaxed))
     }

@@ -10,6 +10,8 @@ use core::{mem, ptr};
 use std::io;
 
 use super::page_size;
+#[cfg(feature = "faults")]
+use crate::faults;
 
 /// The least that a handler of ours, and one before it, get to run on; in bytes.
 const SIZE: usize = 64 << 10;
@@ -44,6 +46,8 @@ impl AlternateStack {
         if is_enabled && before.ss_size >= needed() {
             return Ok(Self { installed: None, range: range(&before), stays_on_thread: PhantomData });
         }
+        #[cfg(feature = "faults")]
+        faults::fail(faults::Site::SignalStack)?;
         let memory = Memory::map(needed())?;
         let ours = memory.describe();
         set(&ours)?;

@@ -15,6 +15,8 @@
 use std::io;
 
 use super::StackShortage;
+#[cfg(feature = "faults")]
+use crate::faults;
 use crate::primitive::{AtomicBool, Ordering};
 
 /// The size of a guard in bytes; one page where pages are larger.
@@ -42,6 +44,8 @@ pub(super) struct Refused {
 /// 1. The range is made of whole pages, and lies in one private anonymous mapping of the caller's.
 /// 2. Nobody uses it: what it held is lost.
 pub(super) unsafe fn install(start: usize, len: usize) -> Result<(), Refused> {
+    #[cfg(feature = "faults")]
+    faults::fail(faults::Site::Guard).map_err(|error| Refused { shortage: StackShortage::Memory, error })?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if !IS_REFUSED.load(Ordering::Relaxed) {
         // SAFETY: only this range changes, and nobody wants what it held (duties 1 and 2).

@@ -38,6 +38,8 @@ use crate::stderr::write_to_stderr;
 /// # Errors
 /// The system refuses to install a signal handler.
 pub(crate) fn install_handler() -> io::Result<()> {
+    #[cfg(feature = "faults")]
+    crate::faults::fail(crate::faults::Site::Start)?;
     signal::install(on_fault)
 }
 

@@ -37,6 +37,8 @@ use corosensei::stack::valgrind::ValgrindStackRegistration;
 use corosensei::stack::{MIN_STACK_SIZE, StackPointer};
 
 use super::{Owner, StackError, guard, page_size};
+#[cfg(feature = "faults")]
+use crate::faults;
 use crate::primitive::{AtomicPtr, Mutex, Ordering};
 
 /// What [`Slot::give_back`] leaves in place, in bytes from the top: a modest green thread finds all its pages there.
@@ -105,6 +107,8 @@ impl Slab {
     /// Reserves a slab of `slots` slots, whose stacks go back to `home`, and makes it known to the signal handler. None
     /// of its slots has a guard yet: see [`Slot::guard`].
     pub(super) fn reserve(slots: u32, shape: Shape, home: &'static Home) -> io::Result<&'static Self> {
+        #[cfg(feature = "faults")]
+        faults::fail(faults::Site::Slab)?;
         let memory = map(Self::size(slots, shape))?;
         // SAFETY: the table lies at the low end of the mapping, in bytes that belong to no slot and are never unmapped.
         // It is aligned to a page, and reads as zero: null pointers.

@@ -9,6 +9,7 @@
 pub(crate) mod block_on;
 pub(crate) mod cancel;
 pub(crate) mod commit;
+mod loader;
 pub(crate) mod operation;
 pub(crate) mod park;
 pub(crate) mod queue;

@@ -12,8 +12,10 @@
 //! # What it must never do
 //! Hold anything that belongs to the OS thread over a switch, unless the green thread is pinned.
 
-use super::{Waits, Wakes, What, cancel};
+use super::{Waits, Wakes, What, cancel, loader};
 use crate::driver::clock;
+#[cfg(feature = "faults")]
+use crate::faults;
 use crate::green::switch::Suspended;
 use crate::green::thread::{Green, Head, Residence};
 use crate::primitive::{Mutex, Ordering, lock};
@@ -211,6 +213,8 @@ impl Wake for ThreadWaker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.seat.call();
+        #[cfg(feature = "faults")]
+        faults::delay(faults::Site::Wake);
         self.unparker.unpark();
     }
 }
@@ -245,6 +249,9 @@ pub(crate) fn wait_on_thread_until<T>(
     let mut context = Context::from_waker(&waker);
     // In C before this, the worker stays in C, with or without a processor.
     let was_in_c = worker.is_some_and(|worker| worker.status.is_entered());
+    if let Some(worker) = worker {
+        worker.refused.store(false, Ordering::Relaxed);
+    }
     // Also when the wait is cut short.
     let _observes_as_before = ObservesAsBefore;
     loop {
@@ -259,20 +266,48 @@ pub(crate) fn wait_on_thread_until<T>(
         cancel::observe_with(&waker);
         cancel::check();
         if let Some(worker) = worker {
+            if worker.refused.load(Ordering::Acquire) {
+                resident::no_room("this wait blocks its OS thread, and what runs besides needs another one");
+            }
             worker.counts.given_up_for_waits.add(u64::from(hand_off::give_up_processor(worker)));
         }
         match deadline {
             None => {
-                let _seated = thread.seat.sit(green, waits);
+                let _seated = thread.seat.sit(green, waits, &waker);
                 deadlock::suspect();
-                parker.park();
+                park_patiently(&parker, &thread.seat);
             }
             Some(deadline) => parker.park_timeout(deadline.saturating_duration_since(clock::now())),
         }
+        #[cfg(feature = "faults")]
+        faults::delay(faults::Site::Woken);
         if let Some(worker) = worker.filter(|_| !was_in_c) {
             worker.try_leave();
         }
     }
+}
+
+/// Blocks until somebody has called the caller. If it holds up another OS thread by something that must not be held meanwhile, it refuses.
+fn park_patiently(parker: &Parker, seat: &Seat) {
+    let mut patience = loader::PATIENCE;
+    loop {
+        parker.park_timeout(patience);
+        if seat.is_called() {
+            return;
+        }
+        if loader::is_held_up_by_caller() {
+            waiting_under_the_loaders_lock();
+        }
+        patience *= 2;
+    }
+}
+
+#[cold]
+fn waiting_under_the_loaders_lock() -> ! {
+    panic!(
+        "this wait is made while the loader runs a constructor or a destructor (dlopen, dlclose), and holds up an OS thread that needs the \
+         loader's lock to begin: enter when dlopen has returned, or let another thread of C's do it"
+    );
 }
 
 /// Parks the calling OS thread, which is not the runtime's. As `std::thread::park` it may come back early; and it observes cancellation.
