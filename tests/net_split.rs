@@ -135,7 +135,7 @@ impl Split for UnixStream {
 
 #[test]
 fn two_halves_make_the_stream_again() {
-    child("halves_reunited");
+    child("halves_reunited").succeeds();
 }
 
 #[test]

@@ -82,7 +82,7 @@ macro_rules! observations {
 
 #[test]
 fn each_method_does_what_stds_does() {
-    child("methods_like_std");
+    child("methods_like_std").succeeds();
 }
 
 #[test]
