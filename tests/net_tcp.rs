@@ -201,6 +201,16 @@ fn reads_that_end() {
         client.shutdown(Shutdown::Write).expect("it is connected");
         assert_eq!(&byte, b"c");
 
+        // The same where the time is over before the reactor can have heard of anything: each round finds a byte that has just come.
+        let (mut writer, mut reader) = connected();
+        reader.set_read_deadline(Some(Instant::now() + MILLISECOND));
+        timed_out(reader.read(&mut [0]));
+        for _ in 0..20 {
+            writer.write_all(b"x").expect("there is room");
+            assert_eq!(reader.read(&mut [0; 8]).expect("it need not wait"), 1);
+            timed_out(reader.read(&mut [0]));
+        }
+
         // Writes have limits of their own.
         let _open;
         (client, _open) = connected_and_full();

@@ -63,6 +63,8 @@ mod book {
     mod model {}
     #[doc = include_str!("../../docs/safety.md")]
     mod safety {}
+    #[doc = include_str!("../../docs/sockets.md")]
+    mod sockets {}
     #[doc = include_str!("../../docs/stack-use.md")]
     mod stack_use {}
     #[doc = include_str!("../../docs/troubleshooting.md")]

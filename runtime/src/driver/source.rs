@@ -105,7 +105,6 @@ impl Source {
 
     /// The same as [`wait_until`](Self::wait_until) for streams: `operation` moves bytes, `wanted` at most. If it moves fewer, the file is taken to be
     /// drained, or full, and the next operation need not find that out by a system call.
-    #[allow(dead_code, reason = "for streams")]
     #[track_caller]
     pub(crate) fn transfer_until(
         &self,

@@ -1,6 +1,7 @@
 //! Addresses, and the names that stand for them.
 
-use crate::scheduler::in_c::{Way, in_c, in_c_slowly, on_thread_stack};
+use crate::blocking::blocking;
+use crate::scheduler::in_c::{Way, in_c, on_thread_stack};
 use socket2::SockAddr;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -82,7 +83,7 @@ pub(super) fn invalid(what: &'static str) -> io::Error {
 #[inline(never)]
 fn look_up(host: &str, port: u16) -> io::Result<vec::IntoIter<SocketAddr>> {
     let ask = || std::net::ToSocketAddrs::to_socket_addrs(&(host, port));
-    in_c_slowly(Way::Blocking, || in_c(Way::OnThreadStack, || on_thread_stack(ask)))
+    blocking(|| in_c(Way::OnThreadStack, || on_thread_stack(ask)))
 }
 
 impl ToSocketAddrs for SocketAddr {

@@ -103,7 +103,9 @@ impl Socket {
         if self.limits.is_nonblocking() {
             return uninterrupted(|| operation(&self.inner));
         }
-        self.source.wait_until(self.as_fd(), direction, self.limit(direction).end(), || operation(&self.inner))
+        let end = self.limit(direction).end();
+        let result = self.source.wait_until(self.as_fd(), direction, end, || operation(&self.inner));
+        unless_it_need_not_wait(result, || operation(&self.inner))
     }
 
     /// The same for streams: `operation` moves bytes, `wanted` at most, and one that moves fewer leaves nothing to move now.
@@ -118,7 +120,8 @@ impl Socket {
             return uninterrupted(|| operation(&self.inner));
         }
         let end = self.limit(direction).end();
-        self.source.transfer_until(self.as_fd(), direction, end, wanted, || operation(&self.inner))
+        let result = self.source.transfer_until(self.as_fd(), direction, end, wanted, || operation(&self.inner));
+        unless_it_need_not_wait(result, || operation(&self.inner))
     }
 
     fn limit(&self, direction: Direction) -> &Limit {
@@ -311,7 +314,29 @@ fn as_uninit(buffer: &mut [u8]) -> &mut [MaybeUninit<u8>] {
     unsafe { &mut *(&raw mut *buffer as *mut [MaybeUninit<u8>]) }
 }
 
-/// Repeats what a signal interrupts.
+/// The result of a wait, unless its time was over before it began and the event that it needs has not been fetched yet: what need not wait
+/// succeeds.
+#[inline]
+fn unless_it_need_not_wait<R>(result: io::Result<R>, operation: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    match result {
+        // The system's own, as of a peer that does not answer, has a number.
+        Err(timed_out) if timed_out.kind() == io::ErrorKind::TimedOut && timed_out.raw_os_error().is_none() => {
+            last_try(timed_out, operation)
+        }
+        result => result,
+    }
+}
+
+#[cold]
+fn last_try<R>(timed_out: io::Error, operation: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    match uninterrupted(operation) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(timed_out),
+        result => result,
+    }
+}
+
+/// Repeats what a signal interrupts. Never inlined: it reads errno, a thread-local, and the caller may have come from another OS thread.
+#[inline(never)]
 fn uninterrupted<R>(mut operation: impl FnMut() -> io::Result<R>) -> io::Result<R> {
     loop {
         match operation() {
