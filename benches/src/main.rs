@@ -27,6 +27,7 @@ mod measure;
 mod parked_rows;
 mod seed_row;
 mod select_rows;
+mod socket_rows;
 mod start_row;
 mod switch_rows;
 mod time_rows;
@@ -78,6 +79,7 @@ const ROWS: &[Row] = &[
     Row("select", GreenThread, select_rows::select),
     Row("sleepers", GreenThread, time_rows::sleepers),
     Row("timers", GreenThread, time_rows::timers),
+    Row("echo", GreenThread, socket_rows::echo),
     Row("blocking_progress", GreenThread, hand_off_rows::blocking_progress),
     Row("blocking_progress_blocking", GreenThread, hand_off_rows::blocking_progress_blocking),
     Row("handoff", OneProcessor, hand_off_rows::handoff),

@@ -1,0 +1,3 @@
+module greenbridge.example/http
+
+go 1.21
