@@ -58,6 +58,12 @@ fn a_start_that_is_refused_what_it_needs() {
 }
 
 #[test]
+fn sockets_that_cannot_be_waited_for() {
+    sweep("sweep_poller");
+    sweep("sweep_registration");
+}
+
+#[test]
 fn wakes_that_come_late() {
     sweep("sweep_wake");
 }
@@ -99,6 +105,18 @@ fn sweep_start() {
 
 #[test]
 #[ignore = "child process"]
+fn sweep_poller() {
+    sweep_site(Site::Poller);
+}
+
+#[test]
+#[ignore = "child process"]
+fn sweep_registration() {
+    sweep_site(Site::Registration);
+}
+
+#[test]
+#[ignore = "child process"]
 fn sweep_wake() {
     sweep_site(Site::Wake);
 }
@@ -126,9 +144,8 @@ fn sweep(name: &str) {
 fn sweep_site(site: Site) {
     // Where there are hundreds of moments, the distance grows by one for so many.
     let stretch = match site {
-        Site::Thread | Site::Slab | Site::SignalStack | Site::Start => u64::MAX,
-        _ if visits_all() => u64::MAX,
-        _ => 4,
+        Site::Guard | Site::Wake | Site::Woken if !visits_all() => 10,
+        _ => u64::MAX,
     };
     let since = Instant::now();
     let processors: &[usize] = if visits_all() { &[1, 2, 4] } else { &[1, 3] };
@@ -255,11 +272,16 @@ fn losses_are_explained(site: Site, repeat: Repeat, faults: u64, tally: &Tally) 
         // One that fails is asked for in another way, later, or by somebody else.
         (Site::Thread | Site::Slab, Repeat::Once) => assert_eq!(tally.lost(), 0, "{}", shown()),
         (Site::Thread, Repeat::FromThenOn) => {
-            assert!(tally.no_stack.is_empty(), "{}", shown());
+            assert!(tally.no_stack.is_empty() && tally.no_poller.is_empty(), "{}", shown());
             assert!(tally.peer == 0 || !tally.no_thread.is_empty(), "{}", shown());
         }
+        (Site::Poller | Site::Registration, _) => {
+            assert_eq!(tally.lost(), tally.no_poller.len(), "{}", shown());
+            // A reader that could not wait has learned it, and nobody else.
+            assert_eq!(tally.lost() as u64, faults, "{}", shown());
+        }
         (Site::Slab | Site::Guard, _) => {
-            assert!(tally.no_thread.is_empty(), "{}", shown());
+            assert!(tally.no_thread.is_empty() && tally.no_poller.is_empty(), "{}", shown());
             assert!(tally.peer == 0 || !tally.no_stack.is_empty(), "{}", shown());
             if site == Site::Guard && faults > 0 {
                 assert!(tally.lost() > 0, "{}", shown());
@@ -272,6 +294,12 @@ fn losses_are_explained(site: Site, repeat: Repeat, faults: u64, tally: &Tally) 
         assert_eq!(error.shortage(), expected);
         let text = error.to_string();
         for word in ["no stack for a green thread", "KiB with its guard", "Builder::stack_size"] {
+            assert!(text.contains(word), "{word:?} is missing in {text:?}");
+        }
+    }
+    for text in &tally.no_poller {
+        let knob = if site == Site::Poller { "ulimit -n" } else { "fs.epoll.max_user_watches" };
+        for word in ["waiting for a socket", "the system refuses it", knob] {
             assert!(text.contains(word), "{word:?} is missing in {text:?}");
         }
     }

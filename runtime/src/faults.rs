@@ -42,6 +42,10 @@ pub enum Site {
     /// The start asks for what it needs besides memory and OS threads: `membarrier`, a handler of faults, one of forks. It fails with
     /// `ENOSYS`.
     Start,
+    /// What waits for sockets is made (`epoll_create` and its like), at the first registration. It fails with `EMFILE`.
+    Poller,
+    /// A socket, or another file, is registered: at the first wait for it. It fails with `ENOSPC`.
+    Registration,
     /// An OS thread is about to be woken: whoever wakes it is held up first, as if the system had put it aside there.
     Wake,
     /// An OS thread has been woken, or has slept its time: it is held up before it looks why.
@@ -50,8 +54,17 @@ pub enum Site {
 
 impl Site {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Thread, Self::Slab, Self::Guard, Self::SignalStack, Self::Start, Self::Wake, Self::Woken];
+    pub const ALL: [Self; 9] = [
+        Self::Thread,
+        Self::Slab,
+        Self::Guard,
+        Self::SignalStack,
+        Self::Start,
+        Self::Poller,
+        Self::Registration,
+        Self::Wake,
+        Self::Woken,
+    ];
 }
 
 /// How often a fault comes.
@@ -129,6 +142,8 @@ pub fn fail(site: Site) -> io::Result<()> {
     let code = match site {
         Site::Thread => libc::EAGAIN,
         Site::Start => libc::ENOSYS,
+        Site::Poller => libc::EMFILE,
+        Site::Registration => libc::ENOSPC,
         _ => libc::ENOMEM,
     };
     if strikes(site) { Err(io::Error::from_raw_os_error(code)) } else { Ok(()) }

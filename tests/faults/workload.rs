@@ -5,11 +5,13 @@
 //! without a reason.
 
 use super::support::{Callback, Way, for_c, panic_text};
+use greenbridge::net::UnixStream;
 use greenbridge::sync::Mutex;
 use greenbridge::time::sleep;
 use greenbridge::{JoinHandle, StackError, call, call_blocking, channel, pin, spawn, yield_now};
 use std::any::Any;
 use std::ffi::{c_long, c_void};
+use std::io::{self, Read, Write};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,8 @@ pub(crate) enum Lost {
     NoStack(StackError),
     /// There was no OS thread for it.
     NoThread(String),
+    /// Its socket could not be waited for.
+    NoPoller(String),
     /// It was to get something from another one, which has gone.
     Peer,
 }
@@ -41,6 +45,7 @@ pub(crate) struct Tally {
     pub(crate) done: usize,
     pub(crate) no_stack: Vec<StackError>,
     pub(crate) no_thread: Vec<String>,
+    pub(crate) no_poller: Vec<String>,
     pub(crate) peer: usize,
 }
 
@@ -53,13 +58,14 @@ impl Tally {
             }
             Err(Lost::NoStack(error)) => self.no_stack.push(error),
             Err(Lost::NoThread(text)) => self.no_thread.push(text),
+            Err(Lost::NoPoller(text)) => self.no_poller.push(text),
             Err(Lost::Peer) => self.peer += 1,
         }
     }
 
     /// What was lost.
     pub(crate) fn lost(&self) -> usize {
-        self.no_stack.len() + self.no_thread.len() + self.peer
+        self.no_stack.len() + self.no_thread.len() + self.no_poller.len() + self.peer
     }
 }
 
@@ -67,7 +73,7 @@ impl Tally {
 pub(crate) fn run() -> Tally {
     let of_std = threads_of_std();
     let mut works = Vec::new();
-    for kind in [storm, calls, crossing_callbacks, pins, timers, locks, blocking] {
+    for kind in [storm, calls, crossing_callbacks, pins, timers, locks, blocking, sockets] {
         for number in 0..8 {
             let value = works.len() as u64;
             works.push(spawn(move || kind(number, value)));
@@ -193,6 +199,24 @@ fn timers(number: u64, value: u64) -> Outcome {
     assert_eq!(receiver.recv_timeout(Duration::from_millis(1)), Err(channel::RecvTimeoutError::Timeout));
     drop(sender);
     Ok(value)
+}
+
+/// A byte over a pair of sockets; every other reader waits in a callback.
+fn sockets(number: u64, value: u64) -> Outcome {
+    let (mut mine, mut other) = UnixStream::pair().expect("two files");
+    let peer = spawn(move || {
+        yield_now();
+        other.write_all(&[7]).map(|()| value).map_err(|_| Lost::Peer)
+    });
+    let mut byte = [0];
+    let mut read = || match mine.read_exact(&mut byte) {
+        Ok(()) => Ok(value),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Lost::Peer),
+        Err(error) => Err(Lost::NoPoller(error.to_string())),
+    };
+    let received = if number.is_multiple_of(2) { read() } else { in_callback(Way::Call, read) };
+    // Before the join: a peer that fills the socket would wait for the reader.
+    join(peer).and(received)
 }
 
 /// Everybody adds one, a wait before and after it.

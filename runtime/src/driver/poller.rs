@@ -9,6 +9,8 @@
 use super::alarm::Alarm;
 use super::clock::{Moment, NEVER};
 use super::readiness::Event;
+#[cfg(feature = "faults")]
+use crate::faults;
 use core::fmt;
 use mio::event::Event as Reported;
 use mio::unix::SourceFd;
@@ -48,6 +50,8 @@ impl Poller {
     /// # Errors
     /// With the name of what could not be made.
     pub(super) fn new() -> Result<(Self, Queue), (&'static str, io::Error)> {
+        #[cfg(feature = "faults")]
+        faults::fail(faults::Site::Poller).map_err(|e| ("an epoll instance", e))?;
         let poll = Poll::new().map_err(|e| ("an epoll instance", e))?;
         let registry = poll.registry().try_clone().map_err(|e| ("a second number for the epoll instance", e))?;
         let waker = Waker::new(&registry, CALL).map_err(|e| ("an eventfd", e))?;
@@ -62,6 +66,8 @@ impl Poller {
     /// Registers a file, both ways, by edges. Each of its events comes with `name`. If it is ready now, that is an event.
     pub(super) fn add(&self, file: RawFd, name: usize) -> io::Result<()> {
         debug_assert!(name > RESERVED);
+        #[cfg(feature = "faults")]
+        faults::fail(faults::Site::Registration)?;
         let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
         self.registry.register(&mut SourceFd(&file), Token(name), interest)
     }

@@ -295,7 +295,17 @@ impl Shortage {
 
 impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "waiting for a socket or another file takes {}, and the system refuses it: {}", self.what, self.error)
+        write!(
+            f,
+            "waiting for a socket or another file takes {}, and the system refuses it: {}",
+            self.what, self.error
+        )?;
+        f.write_str(match self.error.raw_os_error() {
+            Some(libc::EMFILE) => "; raise the limit on open files (`ulimit -n`)",
+            Some(libc::ENFILE) => "; raise the limit on open files of all processes (fs.file-max)",
+            Some(libc::ENOSPC) => "; raise fs.epoll.max_user_watches",
+            _ => "",
+        })
     }
 }
 

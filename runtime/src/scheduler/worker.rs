@@ -159,9 +159,11 @@ impl Worker {
 
     /// Wakes its OS thread.
     pub(crate) fn unpark(&self) {
+        let call = self.token.call();
+        // Between the call and what ends the sleep.
         #[cfg(feature = "faults")]
         faults::delay(faults::Site::Wake);
-        match self.token.call() {
+        match call {
             Call::MustUnpark => self.unparker.unpark(),
             Call::MustNotify => runtime().reactor.call(),
             Call::WillLook => {}
