@@ -56,7 +56,7 @@ pub(crate) mod report;
 use super::blocked::{self, OsThread};
 use super::monitor;
 use super::runtime::{Runtime, is_started, runtime};
-use crate::primitive::{AtomicU8, Ordering, heavy_fence, light_fence};
+use crate::primitive::{AtomicU8, AtomicU64, Ordering, heavy_fence, light_fence};
 use std::time::{Duration, Instant};
 
 /// No look is to come.
@@ -191,6 +191,14 @@ fn os_threads() -> Option<Vec<OsThread>> {
     Some(threads)
 }
 
+/// The handlers that the runtime has installed: a bit for each signal. They wake nobody.
+static OWN_HANDLERS: AtomicU64 = AtomicU64::new(0);
+
+/// The runtime has installed a handler for `signal`.
+pub(crate) fn is_own(signal: libc::c_int) {
+    OWN_HANDLERS.fetch_or(1 << (signal - 1), Ordering::Relaxed);
+}
+
 /// Whether the process has a handler for a signal that may come from outside.
 fn catches_signals() -> bool {
     /// These come from what the process itself does, or from the C library.
@@ -207,7 +215,8 @@ fn catches_signals() -> bool {
         32,
         33,
     ];
-    let own: u64 = OWN.iter().map(|signal| 1 << (signal - 1)).sum();
+    let own: u64 = OWN.iter().map(|signal| 1_u64 << (signal - 1)).sum();
+    let own = own | OWN_HANDLERS.load(Ordering::Relaxed);
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let caught = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok());
     // What cannot be read may be caught.

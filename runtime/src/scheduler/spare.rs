@@ -223,6 +223,12 @@ impl Spares {
         self.waiting.load(Ordering::Relaxed)
     }
 
+    /// The workers that have an OS thread.
+    pub(crate) fn alive(&self) -> Vec<&'static Worker> {
+        let list = lock(&self.list);
+        list.made.iter().filter(|made| !list.ended.iter().any(|ended| ptr::eq(*ended, **made))).copied().collect()
+    }
+
     /// The workers that sleep, and that nobody has called: a moment's truth.
     pub(crate) fn at_rest(&self) -> Vec<(OsThread, u64)> {
         lock(&self.list).made.iter().filter_map(|worker| worker.at_rest()).collect()
