@@ -20,6 +20,7 @@ mod green;
 mod local;
 pub mod metrics;
 pub mod net;
+mod observer;
 #[doc(hidden)]
 pub mod primitive;
 mod scheduler;

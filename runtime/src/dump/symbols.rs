@@ -21,8 +21,8 @@ struct Named {
 }
 
 /// Whose frames they are that lie under and over the user's on each stack.
-const RUNTIME: [&str; 8] =
-    ["greenbridge_runtime::", "greenbridge::", "corosensei::", "core::", "std::", "alloc::", "__rust_", "stack_init_"];
+const RUNTIME: [&str; 9] =
+    ["greenbridge_runtime::", "greenbridge::", "corosensei::", "core::", "std::", "alloc::", "__rust_", "stack_init_trampoline", "stack_call_trampoline"];
 
 /// The ways to call C begin with this.
 const WAY_TO_CALL: &str = "greenbridge_runtime::scheduler::in_c::";
@@ -45,7 +45,9 @@ impl Symbols {
 
 fn look_up(address: u64, meant: u64) -> Vec<Named> {
     let mut found = Vec::new();
-    backtrace::resolve(core::ptr::without_provenance_mut(meant as usize), |symbol| found.push(Named::of(address, symbol)));
+    // The crate takes every address for one to return to, and looks up the byte before.
+    let place = core::ptr::without_provenance_mut(meant as usize + 1);
+    backtrace::resolve(place, |symbol| found.push(Named::of(address, symbol)));
     // The last is the function that the others are inlined into.
     if let Some((_, inlined)) = found.split_last_mut() {
         inlined.iter_mut().for_each(|named| named.frame.is_inlined = true);
@@ -83,6 +85,7 @@ fn shown(file: &Path) -> String {
 fn in_c(named: &[Named]) -> Option<String> {
     let way = named.iter().rposition(|named| named.frame.function.starts_with(WAY_TO_CALL))?;
     let caller = named[way..].iter().find(|named| !named.frame.is_runtime)?;
+    // Not what Rust itself calls, to wait: C is the outermost that is not Rust.
     let function = named[..way].iter().rev().find(|named| !named.is_rust && !named.frame.is_runtime);
     let function = function.map_or("C", |named| &named.frame.function);
     let place = caller.frame.at.as_ref().map_or_else(|| format!("by {}", caller.frame.function), |at| format!("at {at}"));

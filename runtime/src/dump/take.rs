@@ -141,7 +141,7 @@ impl Around {
         let state = match (blocks, runs) {
             (Some(_), _) => State::Waits,
             _ if glimpse.is_parked => State::Waits,
-            (_, Some(worker)) if worker.status.is_in_c() => State::InC,
+            (_, Some(worker)) if counts_as_in_c(worker) => State::InC,
             (_, Some(_)) => State::Runs,
             _ => State::Ready,
         };
@@ -192,7 +192,7 @@ impl Around {
         let state = match runs {
             _ if worker.at_rest().is_some() => WorkerState::Sleeps,
             Some(head) if self.blocked.contains_key(&head) => WorkerState::Blocks,
-            Some(_) if worker.status.is_in_c() => WorkerState::InC,
+            Some(_) if counts_as_in_c(worker) => WorkerState::InC,
             Some(_) => WorkerState::Runs,
             None => WorkerState::Looks,
         };
@@ -200,11 +200,16 @@ impl Around {
             index: worker.index,
             os_thread: group::named(os_thread),
             state,
-            processor: worker.processor().map(|processor| processor.index),
+            processor: worker.processor().filter(|processor| processor.owner() == Some(worker.index)).map(|processor| processor.index),
             green_thread: runs.and_then(|head| ids.get(&head).copied()),
             residents: worker.residents(),
         }
     }
+}
+
+/// Who has handed its processor on before a call of C, or lost it there, runs all the same.
+fn counts_as_in_c(worker: &Worker) -> bool {
+    worker.status.is_in_c() || worker.processor().is_none()
 }
 
 /// As coarse as the waits of those that park.

@@ -20,6 +20,7 @@ use crate::green::thread::Head;
 use crate::primitive::{Mutex, MutexGuard, lock};
 use crate::scheduler::runtime::runtime;
 use crate::scheduler::worker::Worker;
+use crate::stack::Place;
 use core::mem::offset_of;
 use core::ops::Range;
 use framehop::{CacheNative, FrameAddress, MayAllocateDuringUnwind, UnwindRegsNative, Unwinder as _};
@@ -222,7 +223,14 @@ impl Kept {
         let mut state = registers.for_unwinder();
         let mut end = copy.address;
         while trace.addresses.len() < FRAMES {
-            let Ok(Some(caller)) = modules.unwinder.unwind_frame(place, &mut state, cache, &mut read) else { break };
+            let caller = match modules.unwinder.unwind_frame(place, &mut state, cache, &mut read) {
+                Ok(Some(caller)) => caller,
+                Err(framehop::Error::FramepointerUnwindingMovedBackwards) if matches!(reach, Reach::Memory(_)) => {
+                    let Some(caller) = onto_green_stack(&mut state, &mut read) else { break };
+                    caller
+                }
+                _ => break,
+            };
             let stack = usize::try_from(state.sp()).unwrap_or(usize::MAX);
             let Some(next) = FrameAddress::from_return_address(caller) else { break };
             if matches!(reach, Reach::Copy) && !copy.range().contains(&stack) {
@@ -236,6 +244,34 @@ impl Kept {
             }
         }
         (trace, end)
+    }
+}
+
+/// From corosensei's call on the OS thread's own stack back to the green thread's, which may lie below it. The tables say it in the usual way, by
+/// the frame pointer, but the unwinder takes a step down for a sign of a broken stack. Returns the caller.
+fn onto_green_stack(state: &mut UnwindRegsNative, read: &mut impl FnMut(u64) -> Result<u64, ()>) -> Option<u64> {
+    let frame = state.frame();
+    Place::at(usize::try_from(frame).ok()?)?;
+    let (outer, caller) = (read(frame).ok()?, read(frame + 8).ok()?);
+    let registers = Registers { instruction: caller, stack: frame + 16, frame: outer, link: caller };
+    *state = registers.for_unwinder();
+    Some(caller)
+}
+
+/// The frame pointer, as this processor calls it.
+trait FramePointer {
+    fn frame(&self) -> u64;
+}
+
+impl FramePointer for UnwindRegsNative {
+    #[cfg(target_arch = "x86_64")]
+    fn frame(&self) -> u64 {
+        self.bp()
+    }
+
+    #[cfg(target_arch = "aarch64")]
+    fn frame(&self) -> u64 {
+        self.fp()
     }
 }
 

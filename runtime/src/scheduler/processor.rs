@@ -164,7 +164,7 @@ impl Processor {
     pub(crate) fn owner(&self) -> Option<usize> {
         // SAFETY: null, or a worker; those are never freed.
         let worker = unsafe { self.worker.load(Ordering::Relaxed).as_ref() }?;
-        // One that lost it does not own it any more.
+        // One from which it was taken may still be written there, or not know it yet.
         worker.processor().filter(|owned| ptr::eq(*owned, self)).map(|_| worker.index)
     }
 

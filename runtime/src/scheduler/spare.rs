@@ -156,6 +156,11 @@ impl Spares {
         self.start(runtime, worker)
     }
 
+    /// Makes an OS thread by `spawn` that no signal comes to.
+    pub(crate) fn make_undisturbed<R>(&self, spawn: impl FnOnce() -> R) -> R {
+        self.template.make_thread(spawn)
+    }
+
     /// Starts the OS thread of `worker`, which is reserved, and sleeps until it is given a processor.
     fn start(&self, runtime: &'static Runtime, worker: &'static Worker) -> io::Result<&'static Worker> {
         let name = format!("{}-{}", runtime.settings.thread_name, worker.index);

@@ -101,6 +101,12 @@ impl Owner {
 pub(crate) struct Place(Slot);
 
 impl Place {
+    /// The stack that `address` lies in.
+    #[cfg(feature = "dump")]
+    pub(crate) fn at(address: usize) -> Option<Self> {
+        slab::find(address).map(Self)
+    }
+
     /// Who runs there, or is suspended there: a moment's truth. It was given to [`Stack::set_owner`], whose duties say how long it is valid.
     pub(crate) fn owner(self) -> Option<NonNull<Owner>> {
         // Acquire pairs with the Release in `Stack::set_owner`.
