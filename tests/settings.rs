@@ -24,6 +24,7 @@ fn a_bad_variable_is_named_with_its_value_and_what_is_accepted() {
         ("GREENBRIDGE_MAX_THREADS", ["0", "all", "", "-1", "1000001", "1e3", "+8", "0x10"], "from 1 to 1000000"),
         ("GREENBRIDGE_SPARE_IDLE_MS", ["soon", "", "-1", "1s", "86400001", "0.5", "1_000", " "], "from 0 to 86400000"),
         ("GREENBRIDGE_DEADLOCK_DETECTION", ["yes", "1", "", "ON", "no", "0", "true", " off"], "`on` or `off`"),
+        ("GREENBRIDGE_DUMP_ON_SIGQUIT", ["yes", "1", "", "ON", "no", "0", "true", " off"], "`on` or `off`"),
     ];
     for (variable, values, accepted) in bad {
         for value in values {

@@ -16,6 +16,8 @@ use std::time::Duration;
 /// | [`spare_idle`](Self::spare_idle) | `GREENBRIDGE_SPARE_IDLE_MS` | 0 to one day | 10 s |
 /// | [`thread_name`](Self::thread_name) | `GREENBRIDGE_THREAD_NAME` | 1 to 11 bytes | `greenbridge` |
 /// | [`deadlock_detection`](Self::deadlock_detection) | `GREENBRIDGE_DEADLOCK_DETECTION` | `on` or `off` | on |
+/// | [`dump_on_sigquit`](Self::dump_on_sigquit) | `GREENBRIDGE_DUMP_ON_SIGQUIT` | `on` or `off` | off |
+/// | `observe` (feature `observe`) | `GREENBRIDGE_OBSERVE` | a path of 1 to 100 bytes | no socket |
 ///
 /// # Examples
 /// ```
@@ -71,6 +73,19 @@ impl Builder {
     /// An OS thread that ends later than a third of a second after the runtime has come to rest is not noticed to be gone.
     pub const fn deadlock_detection(self, on: bool) -> Self {
         Self(self.0.deadlock_detection(on))
+    }
+
+    /// Whether SIGQUIT (`kill -QUIT`, or Ctrl and backslash on a terminal) writes a [dump](crate::dump()) to stderr. Default: no. The process goes on. A
+    /// handler that somebody else has for SIGQUIT is replaced.
+    pub const fn dump_on_sigquit(self, on: bool) -> Self {
+        Self(self.0.dump_on_sigquit(on))
+    }
+
+    /// Opens a Unix socket at `path` through which `greenbridge-top` and others can look in, with the rights of the user that runs
+    /// this process (mode 0600). Default: none. `{pid}` in the path stands for the number of the process. A socket that a process has left behind is replaced.
+    #[cfg(feature = "observe")]
+    pub const fn observe(self, path: &'static str) -> Self {
+        Self(self.0.observe(path))
     }
 
     /// Starts the runtime: once per process. It is never stopped, and ends with the process.

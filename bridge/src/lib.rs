@@ -101,8 +101,8 @@ pub use greenbridge_runtime::faults;
 pub use greenbridge_runtime::tokio;
 pub use greenbridge_runtime::{
     AccessError, GreenLocal, JoinHandle, PinGuard, Scope, ScopedJoinHandle, StackError, StackShortage, StartError,
-    Thread, ThreadBuilder, ThreadId, block_on, blocking, cancel, current, green_local, metrics, net, park, pin, run,
-    scope, select, spawn, stack_meter, sync, sync::channel, testing, time, yield_now,
+    Thread, ThreadBuilder, ThreadId, block_on, blocking, cancel, current, dump, green_local, metrics, net, park, pin,
+    run, scope, select, spawn, stack_meter, sync, sync::channel, testing, time, yield_now,
 };
 pub use handle::{Handle, HandleError};
 pub use promise::Start;

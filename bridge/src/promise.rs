@@ -138,6 +138,14 @@ impl Start {
         Self::with(self.settings_to_change().deadlock_detection(on))
     }
 
+    /// Whether SIGQUIT writes a dump to stderr: see [`Builder::dump_on_sigquit`](crate::Builder::dump_on_sigquit).
+    ///
+    /// # Panics
+    /// The runtime is not started by this promise.
+    pub const fn dump_on_sigquit(self, on: bool) -> Self {
+        Self::with(self.settings_to_change().dump_on_sigquit(on))
+    }
+
     /// The settings with which an entry may start the runtime; `None` if it may not.
     pub(crate) const fn first_entry(&self) -> Option<Settings> {
         self.on_first_entry

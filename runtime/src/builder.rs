@@ -20,6 +20,8 @@ use std::time::Duration;
 /// | [`spare_idle`](Self::spare_idle) | `GREENBRIDGE_SPARE_IDLE_MS` | 0 to one day | 10 s |
 /// | [`thread_name`](Self::thread_name) | `GREENBRIDGE_THREAD_NAME` | 1 to 11 bytes | `greenbridge` |
 /// | [`deadlock_detection`](Self::deadlock_detection) | `GREENBRIDGE_DEADLOCK_DETECTION` | `on` or `off` | on |
+/// | [`dump_on_sigquit`](Self::dump_on_sigquit) | `GREENBRIDGE_DUMP_ON_SIGQUIT` | `on` or `off` | off |
+/// | `observe` (feature `observe`) | `GREENBRIDGE_OBSERVE` | a path of 1 to 100 bytes | no socket |
 ///
 /// # Examples
 /// ```
@@ -89,6 +91,21 @@ impl Builder {
     /// An OS thread that ends later than a third of a second after the runtime has come to rest is not noticed to be gone.
     pub const fn deadlock_detection(mut self, on: bool) -> Self {
         self.settings = self.settings.deadlock_detection(on);
+        self
+    }
+
+    /// Whether SIGQUIT (`kill -QUIT`, or Ctrl and backslash on a terminal) writes a [dump](crate::dump()) to stderr. Default: no. The process goes on. A
+    /// handler that somebody else has for SIGQUIT is replaced.
+    pub const fn dump_on_sigquit(mut self, on: bool) -> Self {
+        self.settings = self.settings.dump_on_sigquit(on);
+        self
+    }
+
+    /// Opens a Unix socket at `path` through which `greenbridge-top` and others can look in, with the rights of the user that runs
+    /// this process (mode 0600). Default: none. `{pid}` in the path stands for the number of the process. A socket that a process has left behind is replaced.
+    #[cfg(feature = "observe")]
+    pub const fn observe(mut self, path: &'static str) -> Self {
+        self.settings = self.settings.observe(path);
         self
     }
 
@@ -211,6 +228,13 @@ impl StartError {
     pub(crate) fn no_fence(error: io::Error) -> Self {
         let advice = "; it takes Linux 4.14 or newer, and a sandbox that allows the system call membarrier";
         Self(Arc::new(Cause::System { doing: "order memory between the OS threads of this process", advice, error }))
+    }
+
+    /// Where observers should connect.
+    #[cfg(feature = "observe")]
+    pub(crate) fn no_socket(error: io::Error) -> Self {
+        let advice = "; Builder::observe or GREENBRIDGE_OBSERVE gives another path";
+        Self(Arc::new(Cause::System { doing: "open the socket for observers", advice, error }))
     }
 
     pub(crate) fn system(doing: &'static str, error: io::Error) -> Self {

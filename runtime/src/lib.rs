@@ -13,12 +13,14 @@ mod blocking;
 mod builder;
 pub mod cancel;
 mod driver;
+pub mod dump;
 #[cfg(feature = "faults")]
 pub mod faults;
 mod green;
 mod local;
 pub mod metrics;
 pub mod net;
+mod observer;
 #[doc(hidden)]
 pub mod primitive;
 mod scheduler;
@@ -39,6 +41,7 @@ mod wait;
 pub use self::metrics::metrics;
 pub use blocking::blocking;
 pub use builder::{Builder, StartError};
+pub use dump::dump;
 pub use local::{AccessError, GreenLocal};
 pub use scheduler::resident::{PinGuard, pin};
 pub use scope::{Scope, ScopedJoinHandle, scope};

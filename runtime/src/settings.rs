@@ -8,6 +8,8 @@
 //! | `spare_idle` | `GREENBRIDGE_SPARE_IDLE_MS` | 0 to one day; whole milliseconds in the variable | 10 s |
 //! | `thread_name` | `GREENBRIDGE_THREAD_NAME` | 1 to 11 bytes, no NUL | `greenbridge` |
 //! | `deadlock_detection` | `GREENBRIDGE_DEADLOCK_DETECTION` | a bool; `on` or `off` in the variable | on |
+//! | `dump_on_sigquit` | `GREENBRIDGE_DUMP_ON_SIGQUIT` | a bool; `on` or `off` in the variable | off |
+//! | `observe` (feature `observe`) | `GREENBRIDGE_OBSERVE` | a path of 1 to 100 bytes without a NUL; `{pid}` in it stands for the process | no socket |
 //!
 //! What the program says wins over the environment, and the environment over the default; a variable is read only if
 //! the program says nothing. A value that is not accepted is an error that names its source. It is never replaced by
@@ -41,6 +43,9 @@ pub struct Settings {
     spare_idle: Option<Duration>,
     thread_name: Option<&'static str>,
     deadlock_detection: Option<bool>,
+    dump_on_sigquit: Option<bool>,
+    #[cfg(feature = "observe")]
+    observe: Option<&'static str>,
     /// For tests: no variable, and no setter of `Builder`'s.
     virtual_time: bool,
 }
@@ -60,6 +65,11 @@ pub struct Resolved {
     pub thread_name: Cow<'static, str>,
     /// Whether a deadlock of the whole process is reported, and ends it.
     pub deadlock_detection: bool,
+    /// Whether SIGQUIT writes a dump to stderr.
+    pub dump_on_sigquit: bool,
+    /// Where observers connect.
+    #[cfg(feature = "observe")]
+    pub observe: Option<Cow<'static, str>>,
     /// Whether the clock is virtual, and chance decides who runs next.
     pub virtual_time: bool,
 }
@@ -75,6 +85,9 @@ impl Settings {
             spare_idle: None,
             thread_name: None,
             deadlock_detection: None,
+            dump_on_sigquit: None,
+            #[cfg(feature = "observe")]
+            observe: None,
             virtual_time: false,
         }
     }
@@ -121,6 +134,19 @@ impl Settings {
         self
     }
 
+    /// Says whether SIGQUIT asks for a dump.
+    pub const fn dump_on_sigquit(mut self, on: bool) -> Self {
+        self.dump_on_sigquit = Some(on);
+        self
+    }
+
+    /// Gives the path of the socket for observers.
+    #[cfg(feature = "observe")]
+    pub const fn observe(mut self, path: &'static str) -> Self {
+        self.observe = Some(path);
+        self
+    }
+
     /// Makes the clock virtual.
     pub(crate) const fn virtual_time(mut self) -> Self {
         self.virtual_time = true;
@@ -152,6 +178,11 @@ impl Settings {
             Some(prefix) => accepts_thread_name(prefix),
             None => true,
         });
+        #[cfg(feature = "observe")]
+        OBSERVE.check(match self.observe {
+            Some(path) => accepts_observe(path),
+            None => true,
+        });
         self
     }
 
@@ -167,6 +198,9 @@ impl Settings {
         let spare_idle = SPARE_IDLE.find(self.owner, self.spare_idle, environment)?;
         let thread_name = THREAD_NAME.find(self.owner, self.thread_name.map(Cow::Borrowed), environment)?;
         let deadlock_detection = DEADLOCK_DETECTION.find(self.owner, self.deadlock_detection, environment)?;
+        let dump_on_sigquit = DUMP_ON_SIGQUIT.find(self.owner, self.dump_on_sigquit, environment)?;
+        #[cfg(feature = "observe")]
+        let observe = OBSERVE.find(self.owner, self.observe.map(Cow::Borrowed), environment)?;
 
         let limit = max_threads.as_ref().map_or(DEFAULT_MAX_THREADS, |found| found.value);
         if let (Some(wanted), Some(found)) = (&processors, &max_threads)
@@ -182,6 +216,9 @@ impl Settings {
             spare_idle: spare_idle.map_or(DEFAULT_SPARE_IDLE, |found| found.value),
             thread_name: thread_name.map_or(Cow::Borrowed(DEFAULT_THREAD_NAME), |found| found.value),
             deadlock_detection: deadlock_detection.is_none_or(|found| found.value),
+            dump_on_sigquit: dump_on_sigquit.is_some_and(|found| found.value),
+            #[cfg(feature = "observe")]
+            observe: observe.map(|found| found.value),
             virtual_time: self.virtual_time,
         })
     }
@@ -276,6 +313,24 @@ const DEADLOCK_DETECTION: Knob<bool> = Knob {
     expected: "expected `on` or `off`",
 };
 
+const DUMP_ON_SIGQUIT: Knob<bool> = Knob {
+    setter: "dump_on_sigquit",
+    variable: "GREENBRIDGE_DUMP_ON_SIGQUIT",
+    read: read_switch,
+    accepts: |_| true,
+    expected: "expected `on` or `off`",
+};
+
+#[cfg(feature = "observe")]
+const OBSERVE: Knob<Cow<'static, str>> = Knob {
+    setter: "observe",
+    variable: "GREENBRIDGE_OBSERVE",
+    read: |text| Some(Cow::Owned(text.to_owned())),
+    accepts: |path| accepts_observe(path),
+    // The kernel takes 107 bytes, and a process number may be longer than `{pid}`.
+    expected: "expected a path of 1 to 100 bytes without a NUL",
+};
+
 const fn accepts_processors(number: &usize) -> bool {
     1 <= *number && *number <= MOST_PROCESSORS
 }
@@ -293,14 +348,24 @@ const fn accepts_spare_idle(time: &Duration) -> bool {
 }
 
 const fn accepts_thread_name(prefix: &str) -> bool {
+    is_text_of_at_most(prefix, 11)
+}
+
+#[cfg(feature = "observe")]
+const fn accepts_observe(path: &str) -> bool {
+    is_text_of_at_most(path, 100)
+}
+
+/// Whether C could take it, and it has so many bytes at most, and one at least.
+const fn is_text_of_at_most(text: &str, bytes: usize) -> bool {
     let mut at = 0;
-    while at < prefix.len() {
-        if prefix.as_bytes()[at] == 0 {
+    while at < text.len() {
+        if text.as_bytes()[at] == 0 {
             return false;
         }
         at += 1;
     }
-    !prefix.is_empty() && prefix.len() <= 11
+    !text.is_empty() && text.len() <= bytes
 }
 
 impl<T: fmt::Debug> Knob<T> {
@@ -407,6 +472,8 @@ mod tests {
             ("GREENBRIDGE_SPARE_IDLE_MS", "30"),
             ("GREENBRIDGE_THREAD_NAME", "env"),
             ("GREENBRIDGE_DEADLOCK_DETECTION", "off"),
+            ("GREENBRIDGE_DUMP_ON_SIGQUIT", "on"),
+            ("GREENBRIDGE_OBSERVE", "/run/env.sock"),
         ];
         let from_environment = Resolved {
             processors: 2,
@@ -415,6 +482,9 @@ mod tests {
             spare_idle: Duration::from_millis(30),
             thread_name: "env".into(),
             deadlock_detection: false,
+            dump_on_sigquit: true,
+            #[cfg(feature = "observe")]
+            observe: Some("/run/env.sock".into()),
             virtual_time: false,
         };
         assert_eq!(resolve(NONE, &environment), Ok(from_environment));
@@ -425,7 +495,10 @@ mod tests {
             .max_threads(30)
             .spare_idle(Duration::from_millis(40))
             .thread_name("given")
-            .deadlock_detection(true);
+            .deadlock_detection(true)
+            .dump_on_sigquit(false);
+        #[cfg(feature = "observe")]
+        let given = given.observe("/run/given.sock");
         let from_program = Resolved {
             processors: 3,
             stack_size: 1 << 20,
@@ -433,6 +506,9 @@ mod tests {
             spare_idle: Duration::from_millis(40),
             thread_name: "given".into(),
             deadlock_detection: true,
+            dump_on_sigquit: false,
+            #[cfg(feature = "observe")]
+            observe: Some("/run/given.sock".into()),
             virtual_time: false,
         };
         assert_eq!(resolve(given, &environment), Ok(from_program));

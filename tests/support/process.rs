@@ -23,13 +23,15 @@ fn patience() -> u32 {
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// The settings of the runtime. A child gets those that its test gives it, and none of the caller's.
-const SETTINGS: [&str; 8] = [
+const SETTINGS: [&str; 10] = [
     "GREENBRIDGE_PROCESSORS",
     "GREENBRIDGE_STACK_SIZE",
     "GREENBRIDGE_MAX_THREADS",
     "GREENBRIDGE_SPARE_IDLE_MS",
     "GREENBRIDGE_THREAD_NAME",
     "GREENBRIDGE_DEADLOCK_DETECTION",
+    "GREENBRIDGE_DUMP_ON_SIGQUIT",
+    "GREENBRIDGE_OBSERVE",
     "GREENBRIDGE_TEST_SEED",
     "GREENBRIDGE_TEST_RUNS",
 ];

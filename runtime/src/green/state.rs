@@ -303,6 +303,11 @@ impl State {
         }
     }
 
+    /// Whether it is parked: a moment's truth.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & PARKED != 0
+    }
+
     /// Whether the result may be read.
     #[inline]
     pub(crate) fn is_finished(&self) -> bool {

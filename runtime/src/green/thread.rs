@@ -38,8 +38,8 @@ use crate::metrics::histogram::Stamp;
 use crate::primitive::{AtomicU8, UnsafeCell};
 use crate::scheduler::worker::Worker;
 use crate::stack::Owner;
-use crate::wait::Waits;
 use crate::wait::cancel::Scope;
+use crate::wait::last::LastWait;
 use core::any::Any;
 use core::cell::Cell;
 use core::fmt;
@@ -103,8 +103,8 @@ pub(crate) struct Head {
     pub(crate) is_in_poll: Cell<bool>,
     /// The values of its green locals. None: it has none.
     pub(crate) locals: Locals,
-    /// What it waited for when it was last parked.
-    pub(crate) waits: Cell<Option<Waits>>,
+    /// What it waited for when it was last parked, and since when.
+    pub(crate) waits: LastWait,
     /// The innermost tokio handle that its code has entered.
     #[cfg(feature = "tokio")]
     pub(crate) entered: Cell<*const crate::tokio::Entered<'static>>,
@@ -118,19 +118,13 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// The address of its owner, from which [`of_owner`](Self::of_owner) leads back.
+    /// Where in it its owner lies.
+    pub(crate) const OFFSET_OF_OWNER: usize = offset_of!(Self, owner);
+
+    /// The address of its owner, from which [`address_of_owner`](Self::address_of_owner) leads back.
     pub(crate) fn owner(this: NonNull<Self>) -> *const Owner {
         // SAFETY: only computes an address within the head; a reference to the field would not lead back.
         unsafe { &raw const (*this.as_ptr()).owner }
-    }
-
-    /// The head that this is the owner of.
-    ///
-    /// # Safety
-    /// [`owner`](Self::owner) has returned it, for a head that is alive.
-    pub(crate) unsafe fn of_owner(owner: NonNull<Owner>) -> NonNull<Self> {
-        // SAFETY: by contract, this is where the head begins.
-        unsafe { owner.byte_sub(offset_of!(Self, owner)).cast() }
     }
 }
 
@@ -239,7 +233,7 @@ impl Green {
                 scopes: Cell::new(ptr::null()),
                 is_in_poll: Cell::new(false),
                 locals: Locals::new(),
-                waits: Cell::new(None),
+                waits: LastWait::none(),
                 #[cfg(feature = "tokio")]
                 entered: Cell::new(ptr::null()),
                 permit: AtomicU8::new(0),

@@ -26,9 +26,10 @@ use crate::wait::Waits;
 use core::ptr;
 use core::task::Waker;
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 /// An OS thread of the process, by the kernel's number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct OsThread(pub(crate) u32);
 
 impl OsThread {
@@ -48,6 +49,7 @@ pub(crate) struct Blocked {
     /// The green thread that waits in this way; null if the OS thread waits for itself. For comparison alone.
     pub(crate) green: *const Head,
     pub(crate) waits: Waits,
+    pub(crate) since: Instant,
 }
 
 // SAFETY: the pointer is compared, and never followed.
@@ -104,7 +106,8 @@ impl Seat {
         if !self.is_called.load(Ordering::Relaxed) {
             list.stays += 1;
             let stay = list.stays;
-            list.blocked.insert(self.key(), (Blocked { thread, stay, green, waits }, waker.clone()));
+            let since = Instant::now();
+            list.blocked.insert(self.key(), (Blocked { thread, stay, green, waits, since }, waker.clone()));
         }
         Seated(self)
     }

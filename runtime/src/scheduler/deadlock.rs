@@ -3,14 +3,15 @@
 //! The runtime counts OS threads rather than green threads, so the test holds with any C in the process: what C does, some OS thread does.
 //! The process is *stuck* when
 //!
-//! 1. each of its OS threads is the monitor, or a worker that sleeps and has been given nothing, or blocks in a wait of the
+//! 1. each of its OS threads is the monitor or the observer (`observer.rs`), or a worker that sleeps and has been given nothing, or blocks in a wait of the
 //!    runtime's and has not been woken (`blocked.rs`);
 //! 2. no timer is armed, and nobody waits for a socket or another file: somebody outside may write to it.
 //!
 //! Every change is made by somebody who runs. So a process that is stuck at one moment stays stuck, and a report of it is final.
 //!
 //! # How it is seen
-//! The monitor is the one that looks, and an OS thread itself: it makes no green thread ready, and wakes none.
+//! The monitor is the one that looks, and an OS thread itself: it makes no green thread ready, and wakes none. Neither does the observer, which
+//! goes with it below.
 //!
 //! | access | what | does |
 //! |---|---|---|
@@ -56,7 +57,8 @@ pub(crate) mod report;
 use super::blocked::{self, OsThread};
 use super::monitor;
 use super::runtime::{Runtime, is_started, runtime};
-use crate::primitive::{AtomicU8, Ordering, heavy_fence, light_fence};
+use crate::observer;
+use crate::primitive::{AtomicU8, AtomicU64, Ordering, heavy_fence, light_fence};
 use std::time::{Duration, Instant};
 
 /// No look is to come.
@@ -143,7 +145,8 @@ pub(super) fn frozen(runtime: &Runtime, holds: impl Fn() -> bool) -> bool {
         return false;
     }
     let before = sleepers(runtime);
-    let mut expected: Vec<_> = before.iter().map(|sleeper| sleeper.thread).chain([OsThread::current()]).collect();
+    let mut expected: Vec<_> =
+        before.iter().map(|sleeper| sleeper.thread).chain([OsThread::current()]).chain(observer::os_thread()).collect();
     expected.sort_unstable();
     if os_threads() != Some(expected) {
         return false;
@@ -191,6 +194,14 @@ fn os_threads() -> Option<Vec<OsThread>> {
     Some(threads)
 }
 
+/// The handlers that the runtime has installed: a bit for each signal. They wake nobody.
+static OWN_HANDLERS: AtomicU64 = AtomicU64::new(0);
+
+/// The runtime has installed a handler for `signal`.
+pub(crate) fn is_own(signal: libc::c_int) {
+    OWN_HANDLERS.fetch_or(1 << (signal - 1), Ordering::Relaxed);
+}
+
 /// Whether the process has a handler for a signal that may come from outside.
 fn catches_signals() -> bool {
     /// These come from what the process itself does, or from the C library.
@@ -207,7 +218,8 @@ fn catches_signals() -> bool {
         32,
         33,
     ];
-    let own: u64 = OWN.iter().map(|signal| 1 << (signal - 1)).sum();
+    let own: u64 = OWN.iter().map(|signal| 1_u64 << (signal - 1)).sum();
+    let own = own | OWN_HANDLERS.load(Ordering::Relaxed);
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let caught = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok());
     // What cannot be read may be caught.

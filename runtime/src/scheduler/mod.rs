@@ -1,7 +1,8 @@
 //! The scheduler: who runs what, where and when. Reading order: `worker`, `search`, `schedule`, `wake`; then `in_c`, `resident`, `monitor`,
-//! `patience`, `hand_off`, `spare`, `template`, `blocked`, `deadlock`, `limit`; `time`; and the protocols `status`, `idle`, `inbox`, `parker`
-//! each for itself.
+//! `patience`, `hand_off`, `spare`, `template`, `age`, `blocked`, `deadlock`, `limit`; `time`; and the protocols `status`, `idle`, `inbox`,
+//! `parker` each for itself.
 
+pub(crate) mod age;
 pub(crate) mod blocked;
 pub(crate) mod current;
 pub(crate) mod deadlock;

@@ -29,7 +29,7 @@ use super::processor::Processor;
 use super::runtime::Runtime;
 use super::status::{Take, Ticket};
 use super::worker::Worker;
-use super::{deadlock, hand_off, limit, template, time};
+use super::{age, deadlock, hand_off, limit, template, time};
 #[cfg(feature = "faults")]
 use crate::faults;
 use crate::primitive::{AtomicBool, Mutex, Ordering, heavy_fence, lock};
@@ -137,6 +137,7 @@ fn main(runtime: &'static Runtime, parker: &Parker) {
     let mut limit = limit::Watch::default();
     loop {
         let now = Instant::now();
+        age::tick();
         let (outlook, starved) = look(runtime, &mut seen, now);
         match outlook {
             Outlook::Pressing => (pause, calm_since) = (SHORT, now),

@@ -155,6 +155,19 @@ impl Processor {
         !self.next.load(Ordering::Relaxed).is_null()
     }
 
+    /// How many green threads wait in its queue or in `next`, and how many turns there have been: a moment's truth.
+    pub(crate) fn load(&self) -> (usize, u32) {
+        (self.stealer.len() + usize::from(self.has_next()), self.turns.load(Ordering::Relaxed))
+    }
+
+    /// The worker that owns it: a moment's truth.
+    pub(crate) fn owner(&self) -> Option<usize> {
+        // SAFETY: null, or a worker; those are never freed.
+        let worker = unsafe { self.worker.load(Ordering::Relaxed).as_ref() }?;
+        // One from which it was taken may still be written there, or not know it yet.
+        worker.processor().filter(|owned| ptr::eq(*owned, self)).map(|_| worker.index)
+    }
+
     /// Whether green threads wait in its queue or in `next`: a moment's truth.
     pub(crate) fn has_work(&self) -> bool {
         self.has_next() || !self.stealer.is_empty()

@@ -16,6 +16,7 @@ use crate::driver::timers::Timers;
 use crate::faults;
 use crate::green::thread::Ready;
 use crate::metrics::count::OfRuntime;
+use crate::observer::Observer;
 use crate::primitive::{self, AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use crate::settings::Resolved;
 use crate::stack::{self, StackPool};
@@ -125,8 +126,10 @@ pub(crate) fn start(settings: Resolved) -> Result<(), StartError> {
         settings,
     }));
     stay_loaded();
+    let observer = Observer::prepare(&runtime.settings)?;
     stack::install_handler().map_err(|e| StartError::system("install the handler that reports stack overflows", e))?;
-    start_threads(runtime)
+    start_threads(runtime)?;
+    observer.map_or(Ok(()), |observer| observer.start(runtime))
 }
 
 /// Starts the monitor and the first worker; the others start as there is work for them.

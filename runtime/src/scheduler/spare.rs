@@ -156,6 +156,11 @@ impl Spares {
         self.start(runtime, worker)
     }
 
+    /// Makes an OS thread by `spawn` that no signal comes to.
+    pub(crate) fn make_undisturbed<R>(&self, spawn: impl FnOnce() -> R) -> R {
+        self.template.make_thread(spawn)
+    }
+
     /// Starts the OS thread of `worker`, which is reserved, and sleeps until it is given a processor.
     fn start(&self, runtime: &'static Runtime, worker: &'static Worker) -> io::Result<&'static Worker> {
         let name = format!("{}-{}", runtime.settings.thread_name, worker.index);
@@ -221,6 +226,12 @@ impl Spares {
     /// How many green threads wait to move: a moment's truth.
     pub(crate) fn waiting_to_move(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// The workers that have an OS thread.
+    pub(crate) fn alive(&self) -> Vec<&'static Worker> {
+        let list = lock(&self.list);
+        list.made.iter().filter(|made| !list.ended.iter().any(|ended| ptr::eq(*ended, **made))).copied().collect()
     }
 
     /// The workers that sleep, and that nobody has called: a moment's truth.

@@ -173,6 +173,11 @@ impl Status {
         self.word.load(Ordering::Relaxed) != RUNNING
     }
 
+    /// Whether the worker is on a stay, be its processor taken or not: a moment's truth.
+    pub(crate) fn is_in_c(&self) -> bool {
+        self.word.load(Ordering::Relaxed) != RUNNING
+    }
+
     /// The stay that the worker is on with its processor, if it is in C and nobody has taken the processor yet.
     pub(crate) fn in_c(&self) -> Option<Ticket> {
         // Acquire: what the worker wrote before this stay, such as which processor it owns, is read after this.

@@ -48,11 +48,11 @@
 //!
 //! Wakers of other executors are called here, on a worker, between two turns.
 
-use super::hand_off;
 use super::processor::{Owned, Processor};
 use super::runtime::Runtime;
 use super::schedule::{self, Place};
 use super::worker::Worker;
+use super::{age, hand_off};
 use crate::driver::clock::{self, Moment, NEVER};
 use crate::driver::keeper::{Ask, Claim};
 use crate::driver::reactor::Batch;
@@ -137,6 +137,7 @@ impl Watch {
 #[cold]
 #[inline(never)]
 pub(super) fn look(runtime: &'static Runtime, processor: &Processor) {
+    age::tick();
     let for_files = runtime.reactor.is_needed();
     let look = |owned: &mut Owned| {
         let looks = if owned.watch.spare_next > 0 && processor.has_next() {

@@ -19,7 +19,7 @@ use super::parker::{Bed, Begin, Call, Token};
 use super::processor::Processor;
 use super::runtime::{Runtime, runtime};
 use super::status::{Status, Tickets};
-use super::{current, deadlock, hand_off, monitor, resident, search, time};
+use super::{age, current, deadlock, hand_off, monitor, resident, search, time};
 use crate::driver::clock::{self, Moment, NEVER};
 use crate::driver::reactor::{Batch, Turn};
 #[cfg(feature = "faults")]
@@ -155,6 +155,12 @@ impl Worker {
     #[inline(always)]
     pub(crate) fn set_green(&self, head: *const Head) {
         self.green.store(head.cast_mut(), Ordering::Relaxed);
+    }
+
+    /// The address of the control block of the green thread whose turn it is: a moment's truth.
+    pub(crate) fn runs(&self) -> Option<usize> {
+        let green = self.green.load(Ordering::Relaxed);
+        (!green.is_null()).then(|| green.addr())
     }
 
     /// Wakes its OS thread.
@@ -428,6 +434,7 @@ fn rest(runtime: &'static Runtime, worker: &'static Worker, place: Place) -> Res
         worker.rests.store(worker.rests.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         if !worker.is_assigned() && worker.inbox.sleep() == Sleep::MayPark {
             deadlock::suspect();
+            age::tick();
             if runtime.testing.is_some() && matches!(place, Place::Spare) {
                 // It may have been this worker that the run waited for.
                 hand_off::wake_one(runtime);
@@ -443,6 +450,7 @@ fn rest(runtime: &'static Runtime, worker: &'static Worker, place: Place) -> Res
                 worker.park();
             }
             worker.inbox.wake_up();
+            age::tick();
             if let Some(time::Slept::Due(batch)) = slept
                 && let Place::Beside(processor) = place
                 && hand_off::leave_place(worker, processor)

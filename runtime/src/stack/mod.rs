@@ -36,6 +36,8 @@ pub(crate) use overflow::install_handler;
 pub(crate) use pool::{StackCache, StackPool};
 
 use core::mem::ManuallyDrop;
+#[cfg(feature = "dump")]
+use core::ops::Range;
 use core::ptr::NonNull;
 use core::{fmt, ptr};
 
@@ -44,7 +46,7 @@ use corosensei::stack::StackPointer;
 use crate::primitive::{Ordering, lock};
 use slab::Slot;
 
-/// Who runs on a stack: what messages need to know, and how `scheduler/deadlock/report.rs` finds the green threads.
+/// Who runs on a stack: what messages need to know, and how `dump/census.rs` finds the green threads.
 ///
 /// It is embedded in the control block of a green thread, never changes, and outlives the green thread's time on its
 /// stack. Only then may its address be given to [`Stack::set_owner`].
@@ -55,6 +57,9 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
+    /// Where in it the number lies.
+    pub(crate) const OFFSET_OF_ID: usize = core::mem::offset_of!(Self, id);
+
     /// Makes the owner with this number and this name.
     pub(crate) fn new(id: u64, name: Option<Box<str>>) -> Self {
         Self { id, name }
@@ -69,11 +74,55 @@ impl Owner {
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
+
+    /// The number in a copy of an owner's bytes.
+    ///
+    /// # Safety
+    /// `copy` points to the bytes of an owner that was valid when they were copied.
+    pub(crate) unsafe fn id_in(copy: *const Self) -> u64 {
+        // SAFETY: by contract; any bytes are a number.
+        unsafe { (*copy).id }
+    }
+
+    /// Where the name lies, as a copy of an owner's bytes has it. It is not to be followed: the owner may be gone.
+    ///
+    /// # Safety
+    /// As for [`id_in`](Self::id_in).
+    pub(crate) unsafe fn name_in(copy: *const Self) -> Option<NonNull<[u8]>> {
+        // A box has the layout of the pointer that it owns, and none has that of null.
+        const { assert!(size_of::<Option<Box<str>>>() == size_of::<Option<NonNull<[u8]>>>()) };
+        // SAFETY: by contract, and the layouts are the same.
+        unsafe { (&raw const (*copy).name).cast::<Option<NonNull<[u8]>>>().read() }
+    }
 }
 
-/// The owners of all stacks in use: a moment's truth. Each was given to [`Stack::set_owner`], whose duties say how long it is valid.
-pub(crate) fn owners() -> impl Iterator<Item = NonNull<Owner>> {
-    slab::owners()
+/// Where a stack lies, and who runs on it: for reports.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place(Slot);
+
+impl Place {
+    /// The stack that `address` lies in.
+    #[cfg(feature = "dump")]
+    pub(crate) fn at(address: usize) -> Option<Self> {
+        slab::find(address).map(Self)
+    }
+
+    /// Who runs there, or is suspended there: a moment's truth. It was given to [`Stack::set_owner`], whose duties say how long it is valid.
+    pub(crate) fn owner(self) -> Option<NonNull<Owner>> {
+        // Acquire pairs with the Release in `Stack::set_owner`.
+        NonNull::new(self.0.owner().load(Ordering::Acquire))
+    }
+
+    /// The addresses that frames may lie at.
+    #[cfg(feature = "dump")]
+    pub(crate) fn usable(self) -> Range<usize> {
+        self.0.usable()
+    }
+}
+
+/// All stacks in use: a moment's truth.
+pub(crate) fn in_use() -> impl Iterator<Item = Place> {
+    slab::in_use().map(Place)
 }
 
 /// One stack, and the sole right to use its memory.
@@ -110,6 +159,12 @@ impl Stack {
     pub(crate) unsafe fn set_owner(&self, owner: *const Owner) {
         // Release pairs with the Acquire in `overflow::on_fault`: whoever sees the pointer sees the fields behind it.
         self.slot.owner().store(owner.cast_mut(), Ordering::Release);
+    }
+
+    /// The addresses that frames may lie at.
+    #[cfg(feature = "dump")]
+    pub(crate) fn usable(&self) -> Range<usize> {
+        self.slot.usable()
     }
 
     /// Whether nobody is said to run here.

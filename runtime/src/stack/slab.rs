@@ -28,7 +28,6 @@
 //! slabs without a lock: a slab that it can see is valid, and stays so.
 
 use core::ops::Range;
-use core::ptr::NonNull;
 use core::{fmt, iter, mem, ptr, slice};
 use std::collections::VecDeque;
 use std::io;
@@ -217,13 +216,15 @@ pub(super) fn find(address: usize) -> Option<Slot> {
     None
 }
 
-/// The owners of all stacks that somebody runs on, or is suspended on: a moment's truth.
-pub(super) fn owners() -> impl Iterator<Item = NonNull<Owner>> {
+/// The slots of all stacks that somebody runs on, or is suspended on: a moment's truth.
+pub(super) fn in_use() -> impl Iterator<Item = Slot> {
     // SAFETY: as in `find`.
     let newest: Option<&'static Slab> = unsafe { SLABS.load(Ordering::Acquire).as_ref() };
     let slabs = iter::successors(newest, |slab| slab.older);
-    // Acquire pairs with the Release in `Stack::set_owner`.
-    slabs.flat_map(|slab| slab.owners).filter_map(|cell| NonNull::new(cell.load(Ordering::Acquire)))
+    slabs
+        .flat_map(|slab| (0..slab.slots).map(|index| Slot { slab, index }))
+        // Relaxed: who follows the pointer loads it again.
+        .filter(|slot| !slot.owner().load(Ordering::Relaxed).is_null())
 }
 
 /// A place for one stack: a name without rights, free to copy. The right to use it is a [`Stack`](super::Stack).

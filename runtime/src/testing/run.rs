@@ -183,7 +183,7 @@ impl State {
 impl Quiet {
     /// For the worker that has found nothing to run, when no other worker is active.
     fn of(left: usize) -> Self {
-        let alive = stack::owners().count();
+        let alive = stack::in_use().count();
         // SAFETY: only workers run green threads, and the one that calls this is the only one that is awake. It has found no green thread
         // that is ready, so all that have begun have been suspended, by itself or by a worker that it has seen asleep.
         let report = if alive > left { unsafe { deadlock::report::describe() } } else { String::new() };

@@ -9,6 +9,7 @@
 pub(crate) mod block_on;
 pub(crate) mod cancel;
 pub(crate) mod commit;
+pub(crate) mod last;
 mod loader;
 pub(crate) mod operation;
 pub(crate) mod park;
@@ -28,6 +29,7 @@ use std::time::Instant;
 
 /// What is waited for: for reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum What {
     /// A message from a channel.
     Message,
@@ -134,7 +136,7 @@ pub(crate) fn wait<T>(what: What, mut poll: impl FnMut(&mut Context<'_>) -> Poll
             continue;
         }
         cancel::check_green(head);
-        head.waits.set(Some(waits));
+        head.waits.set(waits);
         match park::switch(green, Suspended::Park) {
             Switched::Resumed => {}
             Switched::MustBlock => return park::wait_on_thread(waits, poll),

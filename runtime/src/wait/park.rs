@@ -152,7 +152,7 @@ pub(crate) fn wait_for_permit(green: NonNull<Head>) {
             continue;
         }
         cancel::check_green(head);
-        head.waits.set(Some(waits));
+        head.waits.set(waits);
         match switch(green, Suspended::Park) {
             Switched::Resumed => {}
             Switched::MustBlock => return block_for_permit(head, waits),
