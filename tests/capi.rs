@@ -64,6 +64,11 @@ fn event_keeps_one_notification_and_times_out() {
 }
 
 #[test]
+fn files_are_waited_for_on_green_threads_and_pthreads() {
+    runs("files");
+}
+
+#[test]
 fn green_threads_and_pthreads_notify_each_other() {
     runs("ping pong");
 }
@@ -116,7 +121,7 @@ fn shared_library_exports_the_functions_of_the_header_alone_and_stays_loaded() {
     let library = C_LIBRARY.join("libgreenbridge.so");
     let symbols = succeed(Command::new("nm").args(["--dynamic", "--defined-only", "--format=posix"]).arg(&library));
     let exported: Vec<_> = symbols.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(exported.len(), 17, "{exported:?}");
+    assert_eq!(exported.len(), 19, "{exported:?}");
     assert!(exported.iter().all(|symbol| symbol.starts_with("gb_")), "{exported:?}");
     let dynamic = succeed(Command::new("readelf").args(["--dynamic", "--wide"]).arg(&library));
     assert!(dynamic.contains("NODELETE"), "{dynamic}");

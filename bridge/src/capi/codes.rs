@@ -8,7 +8,7 @@ use std::ffi::{CStr, c_char, c_int};
 /// Success. Every other code is larger than 0.
 pub const GB_OK: c_int = 0;
 /// An argument is not accepted: a NULL that must not be one, an unknown flag, a name that is not
-/// UTF-8, a struct_size that fits no version.
+/// UTF-8, a struct_size that fits no version, a file that is not open or cannot be waited for.
 pub const GB_EINVAL: c_int = 1;
 /// The time was over first.
 pub const GB_ETIMEDOUT: c_int = 2;
@@ -36,7 +36,7 @@ pub const GB_EHANDLE: c_int = 10;
 /// Rust code panicked; its message is on standard error. Also: this would have to wait, in C that
 /// Rust called without greenbridge::call.
 pub const GB_EPANIC: c_int = 11;
-/// The system has no OS thread left; this may be tried again.
+/// The system has no OS thread, or no file descriptor, left; this may be tried again.
 pub const GB_EAGAIN: c_int = 12;
 
 /// A failure, on its way to C.
@@ -97,7 +97,7 @@ fn words(code: c_int) -> &'static CStr {
         GB_ESTACK => c"no memory for the stack of a green thread",
         GB_EHANDLE => c"the handle stands for no value: it is 0, stale, or of another type",
         GB_EPANIC => c"Rust code panicked (its message is on standard error)",
-        GB_EAGAIN => c"the system has no OS thread left",
+        GB_EAGAIN => c"the system has no OS thread or file descriptor left",
         _ => c"no code of greenbridge.h",
     }
 }

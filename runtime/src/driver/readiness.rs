@@ -183,7 +183,7 @@ impl Readiness {
                 return None;
             }
             arm = Arm::MustWait;
-            Some(word & !direction.of(READY) & !direction.of(FINAL) | direction.of(AWAITED))
+            Some((word & !direction.of(READY) & !direction.of(FINAL)) | direction.of(AWAITED))
         });
         arm
     }
@@ -207,20 +207,20 @@ impl Readiness {
     #[inline]
     pub(crate) fn deliver(&self, event: Event) -> Directions {
         // What is final wakes those who wait in that direction, too.
-        let ready = (event.0 / READY | event.0 / FINAL) & BOTH;
+        let ready = ((event.0 / READY) | (event.0 / FINAL)) & BOTH;
         let before = self.change(|word| {
             if word & CLOSED != 0 {
                 return None;
             }
             Some(((word + TICK) | event.0 | (ready * READY)) & !(ready * AWAITED))
         });
-        Directions(if before & CLOSED != 0 { 0 } else { before / AWAITED & ready })
+        Directions(if before & CLOSED != 0 { 0 } else { (before / AWAITED) & ready })
     }
 
     /// The file is not registered any more: whoever waits in these directions must be served.
     pub(crate) fn close(&self) -> Directions {
-        let before = self.change(|word| Some(word / TICK * TICK | CLOSED));
-        Directions(before / AWAITED & BOTH)
+        let before = self.change(|word| Some((word / TICK * TICK) | CLOSED));
+        Directions((before / AWAITED) & BOTH)
     }
 
     /// Whether anybody waits in `direction`: a moment's truth, exact under the lock of the list.
@@ -247,9 +247,9 @@ impl fmt::Debug for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = self.word.load(Ordering::Relaxed);
         f.debug_struct("Readiness")
-            .field("ready", &Directions(word / READY & BOTH))
-            .field("is_final", &Directions(word / FINAL & BOTH))
-            .field("awaited", &Directions(word / AWAITED & BOTH))
+            .field("ready", &Directions((word / READY) & BOTH))
+            .field("is_final", &Directions((word / FINAL) & BOTH))
+            .field("awaited", &Directions((word / AWAITED) & BOTH))
             .field("is_closed", &(word & CLOSED != 0))
             .field("tick", &(word / TICK))
             .finish()

@@ -37,8 +37,6 @@ use std::time::Instant;
 
 /// After this many operations without a wait others have their turn.
 const BREATH: u32 = 32;
-/// After a read that had to wait, this many let others go first.
-const PATIENCE: u32 = 16;
 
 /// A file that may be waited for.
 pub(crate) struct Source {
@@ -46,14 +44,12 @@ pub(crate) struct Source {
     slot: AtomicPtr<Slot>,
     /// Operations since the last wait.
     streak: AtomicU32,
-    /// How many reads to come let others go first.
-    patience: AtomicU32,
 }
 
 impl Source {
     /// One that is not registered.
     pub(crate) const fn new() -> Self {
-        Self { slot: AtomicPtr::new(ptr::null_mut()), streak: AtomicU32::new(0), patience: AtomicU32::new(0) }
+        Self { slot: AtomicPtr::new(ptr::null_mut()), streak: AtomicU32::new(0) }
     }
 
     fn slot(&self) -> Option<&'static Slot> {
@@ -78,7 +74,7 @@ impl Source {
         deadline: Option<Instant>,
         mut operation: impl FnMut() -> io::Result<R>,
     ) -> io::Result<R> {
-        self.take_breath(direction);
+        self.take_breath();
         // Most operations end here: what a wait needs is not even laid out.
         let seen = self.look();
         if seen.is_worth_a_try(direction)
@@ -90,9 +86,6 @@ impl Source {
             return wait_without_runtime(fd, direction, deadline, operation);
         }
         self.streak.store(0, Ordering::Relaxed);
-        if direction == Direction::Read {
-            self.patience.store(PATIENCE, Ordering::Relaxed);
-        }
         let mut io = pin!(Io { source: self, fd, direction, operation, first: Some(seen), waiter: Waiter::new(()) });
         let what = match direction {
             Direction::Read => What::Readable,
@@ -170,14 +163,9 @@ impl Source {
         }
     }
 
-    /// Before an operation: whether others have their turn first.
+    /// Before an operation: every some operations that did not wait, others have their turn.
     #[inline]
-    fn take_breath(&self, direction: Direction) {
-        let patience = self.patience.load(Ordering::Relaxed);
-        if direction == Direction::Read && patience > 0 {
-            self.patience.store(patience - 1, Ordering::Relaxed);
-            return give_way();
-        }
+    fn take_breath(&self) {
         let streak = self.streak.load(Ordering::Relaxed) + 1;
         self.streak.store(streak, Ordering::Relaxed);
         if streak >= BREATH {

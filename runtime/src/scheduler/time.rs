@@ -66,7 +66,7 @@ const MOST_TURNS: u32 = 64;
 const APART: Moment = 25_000;
 /// A busy processor fetches the events of files this far apart, in nanoseconds: each time is a system call, and green threads that are ready
 /// are better served by fewer and larger batches.
-const APART_FILES: Moment = 200_000;
+const APART_FILES: Moment = 500_000;
 /// Timers fired at once, if none of them leads to a turn on this processor.
 const BATCH: usize = 32;
 /// Earlier than every deadline, and not the keeper's word for nobody.

@@ -30,8 +30,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "event_serves_nobody",
         wrong: "the one who has the event is not told that somebody waits",
-        text: "before / AWAITED & ready })",
-        becomes: "before / AWAITED & ready & !BOTH })",
+        text: "(before / AWAITED) & ready })",
+        becomes: "(before / AWAITED) & ready & !BOTH })",
         model: "event_meets_a_reader_that_is_about_to_wait",
         panics_with: DEADLOCK,
     },
@@ -86,8 +86,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "close_serves_nobody",
         wrong: "who waits for a file that is closed waits for ever",
-        text: "Directions(before / AWAITED & BOTH)",
-        becomes: "Directions(before / AWAITED & 0)",
+        text: "Directions((before / AWAITED) & BOTH)",
+        becomes: "Directions((before / AWAITED) & 0)",
         model: "file_is_closed",
         panics_with: DEADLOCK,
     },

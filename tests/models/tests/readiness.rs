@@ -136,7 +136,7 @@ macro_rules! models {
         /// A reader that has found nothing takes the readiness away while a newer event sets it again; and two read one file.
         $(#[$test])?
         fn two_readers_and_two_events() {
-            explore(3, || {
+            explore(2, || {
                 let (program, _) = Program::new();
                 let sends = {
                     let program = program.clone();
