@@ -104,7 +104,8 @@ where
         reader.read_to_string(&mut heard).map(|_| (heard, reader))
     });
     yield_now();
-    writer.write_vectored(&[IoSlice::new(b"last "), IoSlice::new(b"words")]).expect("there is room");
+    let written = writer.write_vectored(&[IoSlice::new(b"last "), IoSlice::new(b"words")]);
+    assert_eq!(written.expect("there is room"), 10);
     drop(writer);
     let mut heard = String::new();
     peer.read_to_string(&mut heard).expect("no error");

@@ -15,7 +15,7 @@
 //! any of these.
 //!
 //! # Examples
-//! A server is a loop around [`accept`](TcpListener::accept) and [`spawn`](crate::spawn):
+//! A server is a loop around [`accept`](TcpListener::accept) and [`spawn`](crate::spawn()):
 //! ```no_run
 //! use greenbridge_runtime::net::TcpListener;
 //! use greenbridge_runtime::spawn;

@@ -93,6 +93,13 @@ macro_rules! data_socket {
             ///
             /// # Errors
             /// [`InvalidInput`](io::ErrorKind::InvalidInput) if it is zero.
+            ///
+            /// # Examples
+            #[doc = concat!("```\nuse greenbridge_runtime::net::", stringify!($type), ";\nuse std::time::Duration;\n\n", $make)]
+            /// socket.set_write_timeout(Some(Duration::from_secs(5)))?;
+            /// assert_eq!(socket.write_timeout()?, Some(Duration::from_secs(5)));
+            /// # Ok::<(), std::io::Error>(())
+            /// ```
             pub fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
                 self.socket.limits().write.set_timeout(timeout)
             }
@@ -195,11 +202,22 @@ macro_rules! stream_socket {
             ///
             /// # Errors
             /// `NotConnected` if the peer has ended the connection already.
+            ///
+            /// # Examples
+            /// ```
+            /// use greenbridge_runtime::net::{Shutdown, UnixStream};
+            /// use std::io::Read;
+            ///
+            /// let (one, mut other) = UnixStream::pair()?;
+            /// one.shutdown(Shutdown::Write)?;
+            /// assert_eq!(other.read(&mut [0; 8])?, 0);
+            /// # Ok::<(), std::io::Error>(())
+            /// ```
             pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
                 self.socket.options().shutdown(how)
             }
 
-            /// Lends both directions, for two green threads of a [`scope`](crate::scope).
+            /// Lends both directions, for two green threads of a [`scope`](crate::scope()).
             ///
             /// # Examples
             /// ```

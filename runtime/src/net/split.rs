@@ -61,6 +61,18 @@ impl<S: Stream> WriteHalf<'_, S> {
     ///
     /// # Errors
     /// `NotConnected` if the peer has ended the connection already.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenbridge_runtime::net::UnixStream;
+    /// use std::io::Read;
+    ///
+    /// let (mut stream, mut peer) = UnixStream::pair()?;
+    /// let (_, mut writer) = stream.split();
+    /// writer.shutdown()?;
+    /// assert_eq!(peer.read(&mut [0; 8])?, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn shutdown(&mut self) -> io::Result<()> {
         self.0.socket().options().shutdown(Shutdown::Write)
     }
@@ -71,6 +83,17 @@ impl<S: Stream> OwnedReadHalf<S> {
     ///
     /// # Errors
     /// [`ReuniteError`] if they are not; it has both.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenbridge_runtime::net::UnixStream;
+    ///
+    /// let (one, other) = UnixStream::pair()?;
+    /// let ((one_reader, one_writer), (other_reader, other_writer)) = (one.into_split(), other.into_split());
+    /// assert!(one_reader.reunite(one_writer).is_ok());
+    /// assert!(other_reader.reunite(other_writer).is_ok());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn reunite(self, writer: OwnedWriteHalf<S>) -> Result<S, ReuniteError<S>> {
         if !Arc::ptr_eq(&self.0, &writer.stream) {
             return Err(ReuniteError(self, writer));
@@ -90,6 +113,20 @@ impl<S: Stream> OwnedWriteHalf<S> {
     }
 
     /// Drops it, and does not end writing.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenbridge_runtime::net::UnixStream;
+    /// use std::io::{Read, Write};
+    ///
+    /// let (stream, mut peer) = UnixStream::pair()?;
+    /// let (mut reader, writer) = stream.into_split();
+    /// writer.forget();
+    /// peer.write_all(b"to a reader that is left")?;
+    /// drop(peer);
+    /// assert_eq!(reader.read_to_string(&mut String::new())?, 24);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn forget(mut self) {
         self.ends = false;
     }

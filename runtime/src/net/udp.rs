@@ -74,6 +74,16 @@ impl UdpSocket {
     ///
     /// # Errors
     /// As [`std::net::UdpSocket::connect`].
+    ///
+    /// # Examples
+    /// ```
+    /// use greenbridge_runtime::net::UdpSocket;
+    ///
+    /// let (one, other) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+    /// one.connect(other.local_addr()?)?;
+    /// assert_eq!(one.peer_addr()?, other.local_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[inline(never)]
     #[track_caller]
     pub fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
@@ -92,6 +102,18 @@ impl UdpSocket {
     ///
     /// # Errors
     /// As [`std::net::UdpSocket::recv_from`]; [`TimedOut`](io::ErrorKind::TimedOut).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenbridge_runtime::net::UdpSocket;
+    ///
+    /// let (one, other) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+    /// one.send_to(b"hello", other.local_addr()?)?;
+    /// let mut buffer = [0; 64];
+    /// let (length, sender) = other.recv_from(&mut buffer)?;
+    /// assert_eq!((&buffer[..length], sender), (b"hello".as_slice(), one.local_addr()?));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[inline(never)]
     #[track_caller]
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
@@ -146,6 +168,18 @@ impl UdpSocket {
     ///
     /// # Errors
     /// As [`recv`](Self::recv).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenbridge_runtime::net::UdpSocket;
+    ///
+    /// let socket = UdpSocket::bind("127.0.0.1:0")?;
+    /// socket.connect(socket.local_addr()?)?;
+    /// socket.send(b"to myself")?;
+    /// let mut buffer = [0; 64];
+    /// assert_eq!(socket.peek(&mut buffer)?, socket.recv(&mut buffer)?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[inline(never)]
     #[track_caller]
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -247,6 +281,18 @@ impl UdpSocket {
     ///
     /// # Errors
     /// If the system refuses, or the socket is not one of IPv6.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenbridge_runtime::net::UdpSocket;
+    ///
+    /// // A machine may be without IPv6.
+    /// if let Ok(socket) = UdpSocket::bind("[::1]:0") {
+    ///     socket.set_multicast_loop_v6(false)?;
+    ///     assert!(!socket.multicast_loop_v6()?);
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_multicast_loop_v6(&self, comes_back: bool) -> io::Result<()> {
         self.socket.options().set_multicast_loop_v6(comes_back)
     }

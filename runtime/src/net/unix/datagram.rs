@@ -47,6 +47,21 @@ impl UnixDatagram {
     ///
     /// # Errors
     /// `AddrInUse` if there is a file; else as [`std::os::unix::net::UnixDatagram::bind`].
+    ///
+    /// # Examples
+    /// ```
+    /// use greenbridge_runtime::net::UnixDatagram;
+    ///
+    /// let path = std::env::temp_dir().join(format!("greenbridge-datagrams-{}", std::process::id()));
+    /// let (receiver, sender) = (UnixDatagram::bind(&path)?, UnixDatagram::unbound()?);
+    /// sender.send_to(b"by path", &path)?;
+    /// sender.connect(&path)?;
+    /// sender.send(b"connected")?;
+    /// let mut buffer = [0; 64];
+    /// assert_eq!((receiver.recv(&mut buffer)?, receiver.recv(&mut buffer)?), (7, 9));
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
         Self::bind_to(&at_path(path.as_ref())?)
     }
@@ -188,6 +203,18 @@ impl UnixDatagram {
     ///
     /// # Errors
     /// `NotConnected` if it is not.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenbridge_runtime::net::{Shutdown, UnixDatagram};
+    ///
+    /// let (one, other) = UnixDatagram::pair()?;
+    /// other.send(b"last")?;
+    /// one.shutdown(Shutdown::Read)?;
+    /// let mut buffer = [0; 64];
+    /// assert_eq!((one.recv(&mut buffer)?, one.recv(&mut buffer)?), (4, 0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         if how != Shutdown::Write {
             self.socket.limits().end();

@@ -60,6 +60,18 @@ impl UnixListener {
     ///
     /// # Errors
     /// As [`std::os::unix::net::UnixListener::bind_addr`].
+    ///
+    /// # Examples
+    /// ```
+    /// use greenbridge_runtime::net::UnixListener;
+    /// use std::os::linux::net::SocketAddrExt;
+    /// use std::os::unix::net::SocketAddr;
+    ///
+    /// let address = SocketAddr::from_abstract_name(format!("example {}", std::process::id()))?;
+    /// let listener = UnixListener::bind_addr(&address)?;
+    /// assert_eq!(listener.local_addr()?.as_abstract_name(), address.as_abstract_name());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind_addr(address: &SocketAddr) -> io::Result<Self> {
         Self::listen(&to_system(address)?)
     }
@@ -78,6 +90,19 @@ impl UnixListener {
     ///
     /// # Errors
     /// As [`TcpListener::accept`](crate::net::TcpListener::accept).
+    ///
+    /// # Examples
+    /// ```
+    /// use greenbridge_runtime::net::{UnixListener, UnixStream};
+    ///
+    /// let path = std::env::temp_dir().join(format!("greenbridge-accept-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// let _client = UnixStream::connect(&path)?;
+    /// let (_server, address) = listener.accept()?;
+    /// assert!(address.is_unnamed());
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[inline(never)]
     #[track_caller]
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
@@ -86,6 +111,18 @@ impl UnixListener {
     }
 
     /// The connections, one after the other, without end: as [`accept`](Self::accept). `for stream in &listener` does the same.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenbridge_runtime::net::{UnixListener, UnixStream};
+    ///
+    /// let path = std::env::temp_dir().join(format!("greenbridge-incoming-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// let _client = UnixStream::connect(&path)?;
+    /// assert_eq!(listener.incoming().take(1).flatten().count(), 1);
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn incoming(&self) -> Incoming<'_, Self> {
         Incoming::new(self)
     }

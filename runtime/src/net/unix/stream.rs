@@ -47,6 +47,18 @@ impl UnixStream {
     ///
     /// # Cancellation
     /// It ends early where the caller is [cancelled](crate::cancel); there is no connection then.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenbridge_runtime::net::{UnixListener, UnixStream};
+    ///
+    /// let path = std::env::temp_dir().join(format!("greenbridge-connect-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// let _client = UnixStream::connect(&path)?;
+    /// assert!(listener.accept().is_ok());
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[inline(never)]
     #[track_caller]
     pub fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
@@ -74,6 +86,17 @@ impl UnixStream {
     ///
     /// # Errors
     /// If the process has no descriptors left.
+    ///
+    /// # Examples
+    /// ```
+    /// use greenbridge_runtime::net::UnixStream;
+    /// use std::io::{Read, Write};
+    ///
+    /// let (mut one, mut other) = UnixStream::pair()?;
+    /// one.write_all(b"x")?;
+    /// assert_eq!(other.read(&mut [0; 8])?, 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn pair() -> io::Result<(Self, Self)> {
         let (one, other) = Socket::pair(Type::STREAM)?;
         Ok((Self { socket: one }, Self { socket: other }))
