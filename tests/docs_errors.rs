@@ -92,9 +92,14 @@ fn collect(folder: &Path, found: &mut Vec<Message>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a file is a module of unit tests.
+/// Whether a file is a module of unit tests, or has texts that are no messages: the help that goes with each figure.
 fn is_for_tests(path: &Path) -> bool {
-    path.ends_with("tests.rs") || path.ends_with("stack/child.rs")
+    path.ends_with("tests.rs") || path.ends_with("stack/child.rs") || path.ends_with("metrics/figures.rs")
+}
+
+/// Whether a text is a line of an example in a macro's documentation.
+fn is_example(text: &str) -> bool {
+    ["let ", "use ", "# use "].iter().any(|start| text.starts_with(start))
 }
 
 /// The messages of one file, with their lines.
@@ -108,7 +113,11 @@ fn messages(source: &str) -> Vec<(usize, String)> {
         for part in filled(&text).split('\n') {
             let part = part.trim();
             let words = part.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| word.len() > 1).count();
-            if words >= 3 && part.contains(' ') && !NO_MESSAGES.iter().any(|text| part.contains(text)) {
+            if words >= 3
+                && part.contains(' ')
+                && !is_example(part)
+                && !NO_MESSAGES.iter().any(|text| part.contains(text))
+            {
                 found.push((line, part.to_owned()));
             }
         }

@@ -1,6 +1,6 @@
 //! C may enter before `main`, while it loads or unloads a library, at the end of a thread, and during `exit`, on whatever thread: each
-//! entry works, and the process goes on, or ends as it should. Only in a constructor that `dlopen` runs, or a destructor that `dlclose`
-//! runs, an entry may not wait: an OS thread that begins needs the loader's lock, which is held there.
+//! entry works, and the process goes on, or ends as it should. In a constructor that `dlopen` runs, or a destructor that `dlclose`
+//! runs, an entry may not wait for an OS thread that begins: that needs the loader's lock, which is held there, and the wait is an error.
 //!
 //! What could break it: a start that itself waits for an OS thread to begin; a part of the standard library, or of the
 //! runtime, that `exit` or the end of a thread has already destroyed; a thread that waits for what `exit` has stopped.
