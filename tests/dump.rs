@@ -109,7 +109,15 @@ fn one_waits_in_a_callback() {
     let group = group_when("inside", State::Waits);
     assert_called(
         &group,
-        &["recv", "waits_in_callback", "dump_inner", "dump_enter", "in_c", "calls_c_that_calls_back", "one_waits_in_a_callback"],
+        &[
+            "recv",
+            "waits_in_callback",
+            "dump_inner",
+            "dump_enter",
+            "in_c",
+            "calls_c_that_calls_back",
+            "one_waits_in_a_callback",
+        ],
     );
     assert_eq!((group.count, group.pinned), (1, Pinned::ByC));
     assert_eq!(group.waits_for.as_deref(), Some("a message"));
@@ -394,7 +402,11 @@ fn one_is_written_and_read() {
 #[test]
 fn sigquit_writes_a_dump_and_the_process_goes_on() {
     let asked = Process::child("quits_and_goes_on").env("GREENBRIDGE_DUMP_ON_SIGQUIT", "on").run();
-    asked.succeeds().prints("green thread 'waits' (#").prints("waits for a message at tests/dump.rs:").prints("processor 0: ");
+    asked
+        .succeeds()
+        .prints("green thread 'waits' (#")
+        .prints("waits for a message at tests/dump.rs:")
+        .prints("processor 0: ");
     asked.prints("sigquit_asks").prints("it goes on");
     // Where nobody has asked for it, the signal does what it always does.
     let died = Process::child("quits_and_goes_on").run();

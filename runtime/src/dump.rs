@@ -40,9 +40,7 @@ mod text;
 #[cfg(feature = "dump")]
 mod unwind;
 
-pub use model::{
-    Dump, Frame, Group, Member, OsThread, Pinned, Processor, Stack, State, Worker, WorkerState,
-};
+pub use model::{Dump, Frame, Group, Member, OsThread, Pinned, Processor, Stack, State, Worker, WorkerState};
 pub(crate) use take::waiting;
 
 /// What every green thread, worker and processor does.

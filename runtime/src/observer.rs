@@ -45,7 +45,8 @@ impl Observer {
     /// Opens what the settings ask for. None: nothing.
     pub(crate) fn prepare(settings: &Resolved) -> Result<Option<Self>, StartError> {
         #[cfg(feature = "observe")]
-        let socket = settings.observe.as_deref().map(socket::Socket::open).transpose().map_err(StartError::no_socket)?;
+        let socket =
+            settings.observe.as_deref().map(socket::Socket::open).transpose().map_err(StartError::no_socket)?;
         let signal = settings.dump_on_sigquit.then(signal::Asked::prepare).transpose();
         let signal = signal.map_err(|error| StartError::system("make the descriptor that SIGQUIT writes to", error))?;
         let observer = Self {

@@ -125,7 +125,8 @@ impl Groups {
     pub(crate) fn join_without_stack(&mut self) {
         let without: Vec<Key> = self.groups.keys().filter(|key| key.stack.is_none()).copied().collect();
         for key in without {
-            let mut with = self.groups.keys().filter(|other| other.stack.is_some() && Key { stack: None, ..**other } == key);
+            let mut with =
+                self.groups.keys().filter(|other| other.stack.is_some() && Key { stack: None, ..**other } == key);
             let (Some(&only), None) = (with.next(), with.next()) else { continue };
             let Some(rest) = self.groups.remove(&key) else { continue };
             let Some(group) = self.groups.get_mut(&only) else { continue };

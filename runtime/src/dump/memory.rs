@@ -72,7 +72,8 @@ impl Memory {
                 // The pointer, and not only its address, goes to the kernel.
                 let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), ..local };
                 // SAFETY: `local` is valid for writing; the kernel checks the other side.
-                let read = unsafe { libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
+                let read =
+                    unsafe { libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0) };
                 usize::try_from(read).unwrap_or(0)
             }
             Self::File(file) => {
@@ -87,7 +88,9 @@ impl Memory {
             }
             Self::Quiet => {
                 // SAFETY: by the contract of `quiet`.
-                into.copy_from_slice(unsafe { slice::from_raw_parts(core::ptr::with_exposed_provenance(address), into.len()) });
+                into.copy_from_slice(unsafe {
+                    slice::from_raw_parts(core::ptr::with_exposed_provenance(address), into.len())
+                });
                 into.len()
             }
         }
@@ -191,7 +194,14 @@ mod tests {
     fn a_copy_ends_where_memory_ends() {
         // SAFETY: a new mapping of two pages, of which the second becomes unreadable.
         let page = unsafe {
-            let page = libc::mmap(core::ptr::null_mut(), 8192, libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0);
+            let page = libc::mmap(
+                core::ptr::null_mut(),
+                8192,
+                libc::PROT_READ,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            );
             libc::mprotect(page.byte_add(4096), 4096, libc::PROT_NONE);
             page.addr()
         };

@@ -175,7 +175,7 @@ pub struct Worker {
     /// The green thread that it runs.
     pub green_thread: Option<u64>,
     /// Pinned green threads that are suspended on it.
-    pub residents: u32,
+    pub residents: usize,
 }
 
 /// What a worker is doing.

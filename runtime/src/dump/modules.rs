@@ -59,7 +59,8 @@ impl Modules {
         let base = info.dlpi_addr;
         let loads = || headers.iter().filter(|header| header.p_type == libc::PT_LOAD);
         let extent = |header: &libc::Elf64_Phdr| header.p_vaddr..header.p_vaddr + header.p_memsz;
-        let (Some(start), Some(end)) = (loads().map(|h| extent(h).start).min(), loads().map(|h| extent(h).end).max()) else {
+        let (Some(start), Some(end)) = (loads().map(|h| extent(h).start).min(), loads().map(|h| extent(h).end).max())
+        else {
             return;
         };
         for header in loads().filter(|header| header.p_flags & libc::PF_X != 0) {

@@ -225,7 +225,8 @@ unsafe extern "C" fn on_signal(_: c_int, _: *mut libc::siginfo_t, context: *mut 
             let registers = registers(context.cast());
             (*answer).registers = registers;
             let local = libc::iovec { iov_base: (&raw mut (*answer).bytes).cast(), iov_len: BYTES };
-            let remote = libc::iovec { iov_base: ptr::without_provenance_mut(registers.stack as usize), iov_len: BYTES };
+            let remote =
+                libc::iovec { iov_base: ptr::without_provenance_mut(registers.stack as usize), iov_len: BYTES };
             let read = libc::process_vm_readv(libc::getpid(), &raw const local, 1, &raw const remote, 1, 0);
             (*answer).len = usize::try_from(read).unwrap_or(0);
         }
@@ -234,12 +235,7 @@ unsafe extern "C" fn on_signal(_: c_int, _: *mut libc::siginfo_t, context: *mut 
     REQUEST.state.store(DONE, Ordering::Release);
     // SAFETY: the word is a static; errno is this OS thread's.
     unsafe {
-        libc::syscall(
-            libc::SYS_futex,
-            ptr::from_ref(&REQUEST.state),
-            libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
-            1,
-        );
+        libc::syscall(libc::SYS_futex, ptr::from_ref(&REQUEST.state), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, 1);
         *libc::__errno_location() = errno;
     }
 }

@@ -87,9 +87,8 @@ pub(crate) fn find(memory: &Memory, stack: Stack, follow: impl FnOnce(usize) -> 
     let turn = slot.as_mut().map(Coroutine::resume);
     debug_assert_eq!(turn, Some(Turn::Suspended(Suspended::Yield)));
     let suspended = words(memory, &slot);
-    let points_down = |n: &usize| {
-        usable.contains(&(before[*n] - 1)) && usable.contains(&suspended[*n]) && suspended[*n] < before[*n]
-    };
+    let points_down =
+        |n: &usize| usable.contains(&(before[*n] - 1)) && usable.contains(&suspended[*n]) && suspended[*n] < before[*n];
     let candidates: Vec<usize> = (0..before.len()).filter(|n| before[*n] > 0).filter(points_down).collect();
     let follows = match candidates[..] {
         [only] => follow(suspended[only]),

@@ -21,8 +21,17 @@ struct Named {
 }
 
 /// Whose frames they are that lie under and over the user's on each stack.
-const RUNTIME: [&str; 9] =
-    ["greenbridge_runtime::", "greenbridge::", "corosensei::", "core::", "std::", "alloc::", "__rust_", "stack_init_trampoline", "stack_call_trampoline"];
+const RUNTIME: [&str; 9] = [
+    "greenbridge_runtime::",
+    "greenbridge::",
+    "corosensei::",
+    "core::",
+    "std::",
+    "alloc::",
+    "__rust_",
+    "stack_init_trampoline",
+    "stack_call_trampoline",
+];
 
 /// The ways to call C begin with this.
 const WAY_TO_CALL: &str = "greenbridge_runtime::scheduler::in_c::";
@@ -53,7 +62,8 @@ fn look_up(address: u64, meant: u64) -> Vec<Named> {
         inlined.iter_mut().for_each(|named| named.frame.is_inlined = true);
     }
     if found.is_empty() {
-        let frame = Frame { function: format!("{address:#x}"), at: None, address, is_inlined: false, is_runtime: false };
+        let frame =
+            Frame { function: format!("{address:#x}"), at: None, address, is_inlined: false, is_runtime: false };
         found.push(Named { frame, is_rust: false });
     }
     found
@@ -88,6 +98,7 @@ fn in_c(named: &[Named]) -> Option<String> {
     // Not what Rust itself calls, to wait: C is the outermost that is not Rust.
     let function = named[..way].iter().rev().find(|named| !named.is_rust && !named.frame.is_runtime);
     let function = function.map_or("C", |named| &named.frame.function);
-    let place = caller.frame.at.as_ref().map_or_else(|| format!("by {}", caller.frame.function), |at| format!("at {at}"));
+    let place =
+        caller.frame.at.as_ref().map_or_else(|| format!("by {}", caller.frame.function), |at| format!("at {at}"));
     Some(format!("{function}, called {place}"))
 }

@@ -128,7 +128,8 @@ impl Around {
 
     /// Only who blocks.
     fn blocked() -> Self {
-        let (os_threads, by_green): (Vec<_>, Vec<_>) = blocked::all().into_iter().partition(|blocked| blocked.green.is_null());
+        let (os_threads, by_green): (Vec<_>, Vec<_>) =
+            blocked::all().into_iter().partition(|blocked| blocked.green.is_null());
         let blocked = by_green.into_iter().map(|blocked| (blocked.green.addr(), blocked)).collect();
         Self { os_threads, blocked, ..Self::default() }
     }
@@ -200,7 +201,10 @@ impl Around {
             index: worker.index,
             os_thread: group::named(os_thread),
             state,
-            processor: worker.processor().filter(|processor| processor.owner() == Some(worker.index)).map(|processor| processor.index),
+            processor: worker
+                .processor()
+                .filter(|processor| processor.owner() == Some(worker.index))
+                .map(|processor| processor.index),
             green_thread: runs.and_then(|head| ids.get(&head).copied()),
             residents: worker.residents(),
         }

@@ -3,7 +3,7 @@
 //! | line | answer |
 //! |---|---|
 //! | (on connecting) | `{"greenbridge":"0.1.0","process":4711,"program":"server"}` |
-//! | `{"request":"metrics"}` | `{"metrics":{...}}`: the fields of `Metrics` |
+//! | `{"request":"metrics"}` | `{"metrics":[{"name":"greenbridge_processors","is_counter":false,"value":2}, ...],"latency_us":{"p50":1.0,"p99":4.1,"count":9}}`: what `Metrics::figures` lists, and within which time a ready green thread runs |
 //! | `{"request":"dump"}` | `{"dump":{...}}`: the fields of `Dump` |
 //! | `{"request":"watch","every_ms":1000,"dump":true}` | the metrics now and every so often, and with `dump` a dump each time, until the next watch |
 //! | `{"request":"unwatch"}` | nothing more |
@@ -11,6 +11,7 @@
 //!
 //! Fields may be added in later versions; a reader passes over those that it does not know.
 
+use crate::metrics::{Figure, Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::time::Duration;
@@ -52,7 +53,9 @@ pub(super) fn parse(line: &[u8]) -> Result<Request, String> {
         Ok(Line::Metrics) => Ok(Request::Metrics),
         Ok(Line::Dump) => Ok(Request::Dump),
         Ok(Line::Watch { every_ms: 0..SHORTEST, .. }) => Err(format!("every_ms: at least {SHORTEST}")),
-        Ok(Line::Watch { every_ms, dump }) => Ok(Request::Watch(Watch { every: Duration::from_millis(every_ms), dump })),
+        Ok(Line::Watch { every_ms, dump }) => {
+            Ok(Request::Watch(Watch { every: Duration::from_millis(every_ms), dump }))
+        }
         Ok(Line::Unwatch) => Ok(Request::Unwatch),
         Err(error) => Err(error.to_string()),
     }
@@ -66,11 +69,17 @@ pub(super) fn hello() -> Vec<u8> {
 }
 
 pub(super) fn metrics() -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Answer {
-        metrics: crate::scheduler::metrics::Metrics,
-    }
-    line(&Answer { metrics: crate::scheduler::metrics::metrics() })
+    let metrics = crate::metrics();
+    let latency = &metrics.scheduling_latency;
+    let bound = |part| latency.quantile(part).map(|time| time.as_secs_f64() * 1e6);
+    let figures = metrics.figures().into_iter().map(|Figure { name, label, kind, value, .. }| {
+        let name = label.map_or_else(|| name.to_owned(), |(label, of)| format!("{name}{{{label}=\"{of}\"}}"));
+        json!({ "name": name, "is_counter": kind == Kind::Counter, "value": value })
+    });
+    line(&json!({
+        "metrics": figures.collect::<Vec<_>>(),
+        "latency_us": { "p50": bound(0.5), "p99": bound(0.99), "count": latency.count() },
+    }))
 }
 
 pub(super) fn dump() -> Vec<u8> {

@@ -145,7 +145,8 @@ pub(super) fn frozen(runtime: &Runtime, holds: impl Fn() -> bool) -> bool {
         return false;
     }
     let before = sleepers(runtime);
-    let mut expected: Vec<_> = before.iter().map(|sleeper| sleeper.thread).chain([OsThread::current()]).chain(observer::os_thread()).collect();
+    let mut expected: Vec<_> =
+        before.iter().map(|sleeper| sleeper.thread).chain([OsThread::current()]).chain(observer::os_thread()).collect();
     expected.sort_unstable();
     if os_threads() != Some(expected) {
         return false;

@@ -64,12 +64,6 @@ impl Worker {
         self.interleaves.load(Ordering::Relaxed) || self.obstacles.load(Ordering::Relaxed) & INTERLEAVED != 0
     }
 
-    /// How many it keeps: a moment's truth.
-    pub(crate) fn residents(&self) -> u32 {
-        let obstacles = self.obstacles.load(Ordering::Relaxed);
-        u32::from(obstacles & EXCLUSIVE != 0) + (obstacles & INTERLEAVED)
-    }
-
     /// Whether it keeps an exclusive one.
     pub(crate) fn keeps_exclusive(&self) -> bool {
         self.obstacles.load(Ordering::Relaxed) & EXCLUSIVE != 0

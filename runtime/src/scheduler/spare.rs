@@ -157,7 +157,7 @@ impl Spares {
     }
 
     /// Makes an OS thread by `spawn` that no signal comes to.
-    pub(crate) fn make_undisturbed<R>(&self, spawn: impl FnOnce() -> R) -> R {
+    pub(crate) fn make_undisturbed<R>(&self, spawn: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
         self.template.make_thread(spawn)
     }
 

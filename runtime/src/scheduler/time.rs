@@ -48,11 +48,11 @@
 //!
 //! Wakers of other executors are called here, on a worker, between two turns.
 
-use super::{age, hand_off};
 use super::processor::{Owned, Processor};
 use super::runtime::Runtime;
 use super::schedule::{self, Place};
 use super::worker::Worker;
+use super::{age, hand_off};
 use crate::driver::clock::{self, Moment, NEVER};
 use crate::driver::keeper::{Ask, Claim};
 use crate::driver::reactor::Batch;
