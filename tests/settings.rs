@@ -141,7 +141,7 @@ fn start_and_work() {
     support::run(|| {
         let threads: Vec<_> = (0..100_u64).map(|n| greenbridge::spawn(move || n)).collect();
         let sum: u64 = threads.into_iter().map(|thread| thread.join().expect("no panic")).sum();
-        assert_eq!(sum, (0..100).sum());
+        assert_eq!(sum, (0..100).sum::<u64>());
     });
 }
 

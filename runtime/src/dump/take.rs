@@ -52,7 +52,7 @@ pub(super) fn dump() -> Dump {
     #[cfg(not(feature = "dump"))]
     let (no_backtraces, groups) = (
         Some("the feature `dump` of the crate greenbridge is off".to_owned()),
-        groups.finish(Order::BySize, |_| unreachable!("no backtrace was taken")),
+        groups.finish(Order::BySize, |_| unreachable!("untaken")),
     );
     let processors = processors(runtime);
     let in_queues: usize = processors.iter().map(|p| p.queued).sum::<usize>() + runtime.injector.len();
@@ -104,7 +104,7 @@ pub(crate) unsafe fn waiting(limits: Limits) -> (Vec<model::Group>, usize) {
     });
     around.os_threads(None).for_each(|(key, member)| groups.add(key, member));
     let more = groups.more;
-    (groups.finish(Order::ByMember, |_| unreachable!("no backtrace was taken")), more)
+    (groups.finish(Order::ByMember, |_| unreachable!("untaken")), more)
 }
 
 /// What goes on around the green threads: a moment's truth.

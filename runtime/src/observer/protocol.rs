@@ -95,7 +95,7 @@ pub(super) fn error(error: &str) -> Vec<u8> {
 }
 
 fn line(answer: &impl Serialize) -> Vec<u8> {
-    let mut line = serde_json::to_vec(answer).expect("plain values can be written as JSON");
+    let mut line = serde_json::to_vec(answer).expect("plain values");
     line.push(b'\n');
     line
 }

@@ -50,6 +50,6 @@ pub(crate) unsafe fn describe() -> String {
     let (groups, more) = unsafe { waiting(LIMITS) };
     let written = groups.iter().try_for_each(|group| write!(text, "{group}"));
     let written = written.and_then(|()| if more > 0 { writeln!(text, "and {more} more") } else { Ok(()) });
-    written.expect("a string takes all");
+    written.expect("infallible");
     text
 }
