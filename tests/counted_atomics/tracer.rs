@@ -22,6 +22,8 @@ const DEADLINE: Duration = Duration::from_secs(120);
 /// One stretch from mark to mark.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
+    /// How many there were, of any kind; those of the marks are among them.
+    pub(crate) instructions: usize,
     /// The line of each locked instruction.
     pub(crate) locked: Vec<u64>,
     /// The line of each instruction that writes, locked or not.
@@ -154,6 +156,7 @@ impl Tracer {
             if instruction.mnemonic() == Mnemonic::Int3 {
                 return turn;
             }
+            turn.instructions += 1;
             self.note(&instruction, &registers, &mut turn);
             self.request(libc::PTRACE_SINGLESTEP, thread, 0);
             self.trapped(thread);

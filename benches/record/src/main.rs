@@ -17,8 +17,10 @@
 
 mod arguments;
 mod book;
+mod curves;
 mod figures;
 mod machine;
+mod numbers;
 mod plots;
 mod programs;
 mod rows;

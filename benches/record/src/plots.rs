@@ -1,6 +1,8 @@
 //! The plots, as SVG.
 
+use crate::curves::{Axes, bounds, draw_curves};
 use crate::figures::Figures;
+use crate::numbers::short;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -67,47 +69,6 @@ pub(crate) fn draw(folder: &Path, figures: &Figures) -> Result<(), String> {
     drawn().map_err(|error| format!("{}: {error}", folder.display()))
 }
 
-/// What stands on the axes.
-#[derive(Clone, Copy, Debug)]
-struct Axes<'a> {
-    title: &'a str,
-    x: &'a str,
-    y: &'a str,
-}
-
-/// A curve: its points, its name, its colour.
-type Curve<'a> = (Vec<(f64, f64)>, &'a str, RGBColor);
-
-/// Lines through points, both axes logarithmic.
-fn draw_curves(path: &Path, axes: &Axes, curves: &[Curve]) -> Result<(), Box<dyn Error>> {
-    let points = || curves.iter().flat_map(|(points, ..)| points).filter(|point| point.0 > 0.0 && point.1 > 0.0);
-    let (Some(x), Some(y)) = (bounds(points().map(|point| point.0)), bounds(points().map(|point| point.1))) else {
-        return Ok(());
-    };
-    let area = SVGBackend::new(path, (760, 420)).into_drawing_area();
-    area.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&area)
-        .caption(axes.title, ("sans-serif", 18))
-        .margin(10)
-        .x_label_area_size(45)
-        .y_label_area_size(75)
-        .build_cartesian_2d((x.0..x.1 * 1.1).log_scale(), (y.0 * 0.8..y.1 * 1.25).log_scale())?;
-    let numbers = |value: &f64| crate::table::short(*value);
-    let mesh = &mut chart.configure_mesh();
-    mesh.x_desc(axes.x).y_desc(axes.y).x_label_formatter(&numbers).y_label_formatter(&numbers);
-    mesh.light_line_style(WHITE).bold_line_style(RGBColor(0xdd, 0xdd, 0xdd)).draw()?;
-    for (points, name, colour) in curves.iter().filter(|(points, ..)| !points.is_empty()) {
-        let colour = *colour;
-        let line = chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
-        line.label(*name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
-        chart.draw_series(points.iter().map(|&point| Circle::new(point, 3, colour.filled())))?;
-    }
-    let labels = &mut chart.configure_series_labels();
-    labels.position(SeriesLabelPosition::UpperLeft).background_style(WHITE.mix(0.8)).draw()?;
-    area.present()?;
-    Ok(())
-}
-
 /// Horizontal bars, a group for each row, on a logarithmic axis.
 fn draw_bars(path: &Path, title: &str, rows: &[&str], figures: &Figures) -> Result<(), Box<dyn Error>> {
     let value = |row: &str, program: &str| figures.get(row, program).map(|values| values.median()).filter(|&v| v > 0.0);
@@ -125,7 +86,7 @@ fn draw_bars(path: &Path, title: &str, rows: &[&str], figures: &Figures) -> Resu
         .x_label_area_size(35)
         .y_label_area_size(140)
         .build_cartesian_2d((from..to).log_scale(), 0.0..rows.len() as f64)?;
-    let numbers = |value: &f64| crate::table::short(*value);
+    let numbers = |value: &f64| short(*value);
     let mesh = &mut chart.configure_mesh();
     mesh.disable_y_mesh().y_labels(0).x_label_formatter(&numbers);
     mesh.light_line_style(WHITE).bold_line_style(RGBColor(0xdd, 0xdd, 0xdd)).draw()?;
@@ -138,7 +99,7 @@ fn draw_bars(path: &Path, title: &str, rows: &[&str], figures: &Figures) -> Resu
             let (high, low) = (top - bar * place as f64, top - bar * (place as f64 + 0.9));
             chart.draw_series([Rectangle::new([(from, low), (value, high)], colour.filled())])?;
             let (x, y) = chart.backend_coord(&(value, f64::midpoint(high, low)));
-            write(&area, &format!("{name} {}", crate::table::short(value)), (x + 4, y), HPos::Left, 11)?;
+            write(&area, &format!("{name} {}", short(value)), (x + 4, y), HPos::Left, 11)?;
         }
         let (x, y) = chart.backend_coord(&(from, top - bar * 2.5));
         write(&area, row, (x - 8, y), HPos::Right, 13)?;
@@ -150,14 +111,6 @@ fn draw_bars(path: &Path, title: &str, rows: &[&str], figures: &Figures) -> Resu
 fn write(area: &Drawing, text: &str, at: (i32, i32), anchor: HPos, size: i32) -> Result<(), Box<dyn Error>> {
     let style = ("sans-serif", size).into_text_style(area).pos(Pos::new(anchor, VPos::Center));
     Ok(area.draw_text(text, &style, at)?)
-}
-
-/// The least and the most; `None` of nothing.
-fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
-    values.fold(None, |bounds, value| {
-        let (low, high) = bounds.unwrap_or((value, value));
-        Some((f64::min(low, value), f64::max(high, value)))
-    })
 }
 
 #[cfg(test)]

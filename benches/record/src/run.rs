@@ -100,7 +100,7 @@ pub(crate) struct Line {
 impl Line {
     /// For the progress.
     pub(crate) fn shown(&self) -> String {
-        format!("{} {} {}", self.figure, crate::table::short(self.value), self.unit)
+        format!("{} {} {}", self.figure, crate::numbers::short(self.value), self.unit)
     }
 }
 
