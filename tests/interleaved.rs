@@ -85,7 +85,7 @@ fn ten_thousand_calls_wait(processors: usize) {
             }
         });
         let sum: c_long = calls.into_iter().map(|call| call.join().expect("no panic")).sum();
-        assert_eq!(sum, (0..CALLS as c_long).sum());
+        assert_eq!(sum, (0..CALLS as c_long).sum::<c_long>());
         sender.join().expect("no panic");
         threads
     });
