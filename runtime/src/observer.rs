@@ -12,6 +12,8 @@
 //! Wait for a green thread, or for a lock that one may hold while it waits.
 
 #[cfg(feature = "observe")]
+mod json;
+#[cfg(feature = "observe")]
 mod protocol;
 mod signal;
 #[cfg(feature = "observe")]

@@ -21,8 +21,9 @@ fn a_running_process_is_shown() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("the child runs");
-    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    assert!(lines.map_while(Result::ok).any(|line| line.contains("it is up")), "the child ended early");
+    // The pipe is kept until the child has ended, which still writes to it.
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    assert!(lines.by_ref().map_while(Result::ok).any(|line| line.contains("it is up")), "the child ended early");
     let shown = top(&[path.to_str().expect("text"), "--once"]);
     let text = String::from_utf8_lossy(&shown.stdout);
     assert!(shown.status.success(), "{text}{}", String::from_utf8_lossy(&shown.stderr));
@@ -33,6 +34,7 @@ fn a_running_process_is_shown() {
     }
     child.stdin.take().expect("a pipe").write_all(b"\n").expect("the child still reads");
     assert!(child.wait().expect("it can be waited for").success());
+    drop(lines);
     let _ = std::fs::remove_file(path);
 }
 
