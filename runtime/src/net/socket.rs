@@ -214,7 +214,7 @@ impl Socket {
     /// As [`read`](Self::read), into several buffers.
     #[track_caller]
     pub(super) fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>], short: ShortRead) -> io::Result<usize> {
-        let room = buffers.iter().map(|buffer| buffer.len()).sum();
+        let room = buffers.iter().map(|buffer| buffer.len()).sum::<usize>();
         if room == 0 {
             return Ok(0);
         }
