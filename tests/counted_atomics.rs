@@ -34,8 +34,11 @@ const GREENBRIDGE: Start = Start::by_rust();
 /// How often each operation is stepped through on each side.
 const TURNS: usize = 15;
 
-/// What is counted, in this order, by the names of the table.
-const OPERATIONS: [(&str, fn(&Marked)); 10] = [
+/// Its name in the table, and what does it between two marks.
+type Operation = (&'static str, fn(&Marked));
+
+/// What is counted, in this order.
+const OPERATIONS: [Operation; 10] = [
     ("`call` of an empty C function", calls),
     ("a callback", callbacks),
     ("`call` with one callback", calls_with_callback),

@@ -331,7 +331,7 @@ fn a_storm_and_dumps() {
         if depth == 0 {
             match random.below(4) {
                 0 => yield_now(),
-                1 => drop(spawn(|| yield_now())),
+                1 => drop(spawn(yield_now)),
                 2 => drop(receiver.try_recv()),
                 _ => _ = spawn(|| 1).join(),
             }

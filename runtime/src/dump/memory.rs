@@ -176,7 +176,7 @@ mod tests {
             let address = |n: usize| match n {
                 0 => (&raw const first).addr(),
                 599 => (&raw const last).addr(),
-                _ if n % 2 == 0 => (&raw const first).addr(),
+                _ if n.is_multiple_of(2) => (&raw const first).addr(),
                 _ => 8,
             };
             let mut pieces: Vec<_> =

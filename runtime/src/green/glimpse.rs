@@ -79,8 +79,8 @@ impl<'a> Copy<'a> {
         let head = self.head.as_ptr();
         // SAFETY: by contract each field was written by its owner in one piece, so its bytes are a value; atomics may have any.
         unsafe {
-            let state: &State = &*(&raw const (*head).state);
-            let waits: &LastWait = &*(&raw const (*head).waits);
+            let state: &State = &(*head).state;
+            let waits: &LastWait = &(*head).waits;
             Glimpse {
                 head: self.address,
                 id: self.id(),
