@@ -361,6 +361,7 @@ fn a_storm_and_dumps() {
     let sends = spawn(move || while sender.send(1).is_ok() {});
     drop(receiver);
     let (mut complete, mut taken) = (0, 0);
+    support::wait_until(|| TURNS.load(Ordering::Relaxed) > 1_000);
     // Eight that run at once on a few CPUs answer late, and each dump waits for them.
     let is_crowded = std::env::var("GREENBRIDGE_PROCESSORS").is_ok_and(|count| count == "8");
     for _ in 0..if is_crowded { 100 } else { 1_000 } {
