@@ -33,6 +33,8 @@ const EACH: usize = 1_000;
 const MOST: usize = 10_000;
 /// The time for all.
 const LONGEST: Duration = Duration::from_secs(2);
+/// The time that may be spent on asking OS threads where they are.
+const ASKING: Duration = Duration::from_millis(300);
 /// Frames of one backtrace.
 const FRAMES: usize = 256;
 /// Bytes of one stack.
@@ -66,6 +68,7 @@ pub(super) struct Stacks<'a> {
     memory: &'a Memory,
     kept: MutexGuard<'static, Kept>,
     begin: Instant,
+    asking: Duration,
     taken: usize,
     of_key: HashMap<Key, usize>,
     numbers: HashMap<Trace, usize>,
@@ -88,6 +91,7 @@ impl<'a> Stacks<'a> {
             memory,
             kept,
             begin: Instant::now(),
+            asking: Duration::ZERO,
             taken: 0,
             of_key: HashMap::new(),
             numbers: HashMap::new(),
@@ -157,7 +161,13 @@ impl<'a> Stacks<'a> {
     }
 
     fn running(&mut self, seen: &Seen, worker: &'static Worker) -> Option<Trace> {
-        let sample = sample::of(worker.os_thread(), self.memory)?;
+        if self.asking > ASKING {
+            return None;
+        }
+        let begin = Instant::now();
+        let sample = sample::of(worker.os_thread(), self.memory);
+        self.asking += begin.elapsed();
+        let sample = sample?;
         // It must have been this green thread all the time, or its backtrace is somebody else's.
         if worker.runs() != Some(seen.glimpse.head) {
             return None;

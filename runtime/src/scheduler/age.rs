@@ -5,7 +5,7 @@
 //! | who | when |
 //! |---|---|
 //! | a worker | when it goes to sleep, and when it is up again |
-//! | a busy worker | every 64 turns at the latest, when it looks at the timers (`time.rs`) |
+//! | a busy worker | about every 256 turns, when it looks at the timers (`time.rs`) |
 //! | the monitor | at each of its looks |
 //!
 //! So where many turns are made the clock is right to its unit of 8 ms, and while nobody runs nobody parks. It lags only behind a turn that
