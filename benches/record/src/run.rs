@@ -73,7 +73,9 @@ impl<'a> Plan<'a> {
                 sweep.places.iter().flat_map(move |place| {
                     let asked = programs.iter().filter(|program| program.rows.iter().any(|row| row == sweep.row));
                     asked.map(move |program| {
-                        let at = Some(place.at.to_string());
+                        // A number of workers stands as it is; a number of tasks is scaled.
+                        let at = place.workers.unwrap_or((place.at as f64 * scale).round() as usize);
+                        let at = Some(at.to_string());
                         let workers = place.workers.unwrap_or(workers);
                         step(sweep.row, sweep.name, round, program, at, workers, place.scale * scale)
                     })
