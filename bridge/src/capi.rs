@@ -23,6 +23,7 @@ mod handle;
 mod metrics;
 mod options;
 mod owed;
+mod poll;
 mod relay;
 mod start;
 mod thread;
@@ -37,6 +38,7 @@ pub use event::{
 };
 pub use handle::{gb_handle, gb_handle_delete, gb_handle_get, gb_handle_new};
 pub use metrics::{gb_metrics, gb_metrics_t};
+pub use poll::gb_poll;
 pub use start::{GB_OFF, GB_ON, gb_options, gb_start};
 pub use thread::{
     GB_WAY_CALL, GB_WAY_INTERLEAVED, gb_detach, gb_join, gb_sleep_ns, gb_spawn, gb_spawn_options, gb_thread,
