@@ -11,12 +11,14 @@
 //!
 //! # Fairness
 //! A green thread whose operations never would block, because the peer sends as fast as it reads, is not switched away by them. So every
-//! some operations it goes to the back of the run queue before it tries ([`Source::take_breath`]).
+//! some operations it goes to the back of the run queue before it tries ([`Source::take_breath`]). A read goes there also where others are
+//! expected to bring it something: `expectation.rs`.
 //!
 //! # What it must never do
 //! Own the file: whoever does drops the source first, for a file that is closed can no longer be taken out of the reactor.
 
 use super::clock;
+use super::expectation::{Advice, Expectation};
 use super::reactor::Added;
 use super::readiness::{Arm, Direction, Seen};
 use super::slot::Slot;
@@ -44,12 +46,14 @@ pub(crate) struct Source {
     slot: AtomicPtr<Slot>,
     /// Operations since the last wait.
     streak: AtomicU32,
+    /// What reads have come to.
+    expectation: Expectation,
 }
 
 impl Source {
     /// One that is not registered.
     pub(crate) const fn new() -> Self {
-        Self { slot: AtomicPtr::new(ptr::null_mut()), streak: AtomicU32::new(0) }
+        Self { slot: AtomicPtr::new(ptr::null_mut()), streak: AtomicU32::new(0), expectation: Expectation::new() }
     }
 
     fn slot(&self) -> Option<&'static Slot> {
@@ -74,7 +78,10 @@ impl Source {
         deadline: Option<Instant>,
         mut operation: impl FnMut() -> io::Result<R>,
     ) -> io::Result<R> {
-        self.take_breath();
+        match direction {
+            Direction::Read => self.let_others_write(),
+            Direction::Write => self.take_breath(),
+        }
         // Most operations end here: what a wait needs is not even laid out.
         let seen = self.look();
         if seen.is_worth_a_try(direction)
@@ -86,6 +93,9 @@ impl Source {
             return wait_without_runtime(fd, direction, deadline, operation);
         }
         self.streak.store(0, Ordering::Relaxed);
+        if direction == Direction::Read {
+            self.expectation.must_wait();
+        }
         let mut io = pin!(Io { source: self, fd, direction, operation, first: Some(seen), waiter: Waiter::new(()) });
         let what = match direction {
             Direction::Read => What::Readable,
@@ -160,6 +170,19 @@ impl Source {
         // A forked child shares the parent's epoll: what it took out there would be gone for the parent, too.
         if runtime::is_started() {
             runtime::runtime().reactor.remove(slot);
+        }
+    }
+
+    /// Before a read: if it is expected that others, who are ready, bring it something, they go first.
+    #[inline]
+    fn let_others_write(&self) {
+        match self.expectation.advise() {
+            Advice::Try => self.take_breath(),
+            Advice::LetOthersGo => give_way(),
+            Advice::FetchAndLetOthersGo => {
+                time::fetch_for_others();
+                give_way();
+            }
         }
     }
 

@@ -49,10 +49,10 @@
 //! Wakers of other executors are called here, on a worker, between two turns.
 
 use super::processor::{Owned, Processor};
-use super::runtime::Runtime;
+use super::runtime::{Runtime, runtime};
 use super::schedule::{self, Place};
 use super::worker::Worker;
-use super::{age, hand_off};
+use super::{age, current, hand_off};
 use crate::driver::clock::{self, Moment, NEVER};
 use crate::driver::keeper::{Ask, Claim};
 use crate::driver::reactor::Batch;
@@ -189,6 +189,21 @@ fn deliver(runtime: &'static Runtime, processor: &Processor, batch: Batch<'_>) {
     }
     if let Some(displaced) = next.and_then(|next| processor.put_next(next)) {
         schedule::push(runtime, processor, displaced, Place::Back);
+    }
+}
+
+/// For a green thread that is about to let others go first: those for whom there are events are among them.
+#[cold]
+#[inline(never)]
+pub(crate) fn fetch_for_others() {
+    // In a callback from C the processor may be taken at any moment.
+    if let Some(worker) = current::worker().filter(|worker| !worker.status.is_entered())
+        && let Some(processor) = worker.processor()
+    {
+        let runtime = runtime();
+        if let Some(batch) = runtime.reactor.fetch() {
+            deliver(runtime, processor, batch);
+        }
     }
 }
 
