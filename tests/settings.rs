@@ -21,6 +21,7 @@ fn a_bad_variable_is_named_with_its_value_and_what_is_accepted() {
             "from 1 to 1024",
         ),
         ("GREENBRIDGE_STACK_SIZE", ["0", "large", "", "-1", "16383", "1G", "256k", "1025M"], "16384 (16K)"),
+        ("GREENBRIDGE_THREAD_STACK_SIZE", ["0", "large", "", "-1", "65535", "63K", "1G", "1025M"], "65536 (64K)"),
         ("GREENBRIDGE_MAX_THREADS", ["0", "all", "", "-1", "1000001", "1e3", "+8", "0x10"], "from 1 to 1000000"),
         ("GREENBRIDGE_SPARE_IDLE_MS", ["soon", "", "-1", "1s", "86400001", "0.5", "1_000", " "], "from 0 to 86400000"),
         ("GREENBRIDGE_DEADLOCK_DETECTION", ["yes", "1", "", "ON", "no", "0", "true", " off"], "`on` or `off`"),
@@ -65,11 +66,12 @@ fn a_bad_setting_of_the_program_is_named_with_its_value_and_what_is_accepted() {
     }
 }
 
-const BAD: [(Builder, [&str; 3]); 9] = [
+const BAD: [(Builder, [&str; 3]); 10] = [
     (Builder::new().processors(0), ["Builder::processors", "0", "from 1 to 1024"]),
     (Builder::new().processors(usize::MAX), ["Builder::processors", "18446744073709551615", "from 1 to 1024"]),
     (Builder::new().stack_size(0), ["Builder::stack_size", "0", "16384"]),
     (Builder::new().stack_size(usize::MAX), ["Builder::stack_size", "18446744073709551615", "1073741824"]),
+    (Builder::new().thread_stack_size(1), ["Builder::thread_stack_size", "1", "65536 (64K) to 1073741824"]),
     (Builder::new().max_threads(0), ["Builder::max_threads", "0", "from 1 to 1000000"]),
     (Builder::new().processors(4).max_threads(3), ["Builder::max_threads", "3", "at least 4"]),
     (Builder::new().spare_idle(Duration::MAX), ["Builder::spare_idle", "18446744073709551615", "86400000"]),
@@ -118,6 +120,39 @@ fn a_worker_is_named(prefix: &str) {
 }
 
 #[test]
+fn os_threads_have_the_stack_that_was_asked_for() {
+    child("stack_of_16_mib").succeeds();
+    Process::child("stack_of_an_os_thread").env("GREENBRIDGE_THREAD_STACK_SIZE", "16M").run().succeeds();
+}
+
+#[test]
+#[ignore = "child process"]
+fn stack_of_16_mib() {
+    start_with(Builder::new().thread_stack_size(16 << 20));
+    use_twelve_mib();
+}
+
+#[test]
+#[ignore = "child process"]
+fn stack_of_an_os_thread() {
+    support::start();
+    use_twelve_mib();
+}
+
+/// A green thread's stack has 256 KiB, and an OS thread's 2 MiB unless more is asked for.
+fn use_twelve_mib() {
+    let sum = greenbridge::run(|| greenbridge::call_on_thread_stack(|| deep(192)));
+    assert_eq!(sum, (1..=192).sum());
+}
+
+/// Takes 64 KiB for each level.
+#[inline(never)]
+fn deep(levels: u64) -> u64 {
+    let frame = std::hint::black_box([levels; 8192]);
+    if levels == 1 { frame[0] } else { frame[8191] + deep(levels - 1) }
+}
+
+#[test]
 fn every_accepted_setting_starts() {
     let at_the_ends = [
         ("GREENBRIDGE_PROCESSORS", "1"),
@@ -125,6 +160,8 @@ fn every_accepted_setting_starts() {
         ("GREENBRIDGE_STACK_SIZE", "16K"),
         ("GREENBRIDGE_STACK_SIZE", "1024M"),
         ("GREENBRIDGE_STACK_SIZE", "100000"),
+        ("GREENBRIDGE_THREAD_STACK_SIZE", "64K"),
+        ("GREENBRIDGE_THREAD_STACK_SIZE", "1024M"),
         ("GREENBRIDGE_MAX_THREADS", "1"),
         ("GREENBRIDGE_MAX_THREADS", "1000000"),
         ("GREENBRIDGE_SPARE_IDLE_MS", "0"),

@@ -12,6 +12,7 @@ use std::time::Duration;
 /// |---|---|---|---|
 /// | [`processors`](Self::processors) | `GREENBRIDGE_PROCESSORS` | 1 to 1024 | the CPUs that this process may use |
 /// | [`stack_size`](Self::stack_size) | `GREENBRIDGE_STACK_SIZE` | 16 KiB to 1 GiB | 256 KiB |
+/// | [`thread_stack_size`](Self::thread_stack_size) | `GREENBRIDGE_THREAD_STACK_SIZE` | 64 KiB to 1 GiB | as `std`: `RUST_MIN_STACK`, or 2 MiB |
 /// | [`max_threads`](Self::max_threads) | `GREENBRIDGE_MAX_THREADS` | 1 to 1,000,000, not below `processors` | 10,000 |
 /// | [`spare_idle`](Self::spare_idle) | `GREENBRIDGE_SPARE_IDLE_MS` | 0 to one day | 10 s |
 /// | [`thread_name`](Self::thread_name) | `GREENBRIDGE_THREAD_NAME` | 1 to 11 bytes | `greenbridge` |
@@ -46,6 +47,12 @@ impl Builder {
     /// address space until they are used.
     pub const fn stack_size(self, bytes: usize) -> Self {
         Self(self.0.stack_size(bytes))
+    }
+
+    /// The size of the stack of each OS thread of the runtime in bytes, 64 KiB to 1 GiB, rounded up to whole pages. Default: what any thread of `std`
+    /// has, 2 MiB or `RUST_MIN_STACK`. On it runs what [`call_on_thread_stack`](crate::call_on_thread_stack) calls; green threads have stacks of their own.
+    pub const fn thread_stack_size(self, bytes: usize) -> Self {
+        Self(self.0.thread_stack_size(bytes))
     }
 
     /// The most OS threads that run green threads or sit in C at the same time. Default: 10,000. At the limit a call that would need

@@ -105,6 +105,14 @@ impl Start {
         Self::with(self.settings_to_change().stack_size(bytes))
     }
 
+    /// The size of the stack of each OS thread of the runtime in bytes, 64 KiB to 1 GiB; rounded up to pages.
+    ///
+    /// # Panics
+    /// As [`processors`](Self::processors).
+    pub const fn thread_stack_size(self, bytes: usize) -> Self {
+        Self::with(self.settings_to_change().thread_stack_size(bytes))
+    }
+
     /// The largest number of workers alive at the same time, 1 to 1,000,000 and no fewer than `processors`.
     ///
     /// # Panics

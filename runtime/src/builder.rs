@@ -16,6 +16,7 @@ use std::time::Duration;
 /// |---|---|---|---|
 /// | [`processors`](Self::processors) | `GREENBRIDGE_PROCESSORS` | 1 to 1024 | the CPUs that this process may use |
 /// | [`stack_size`](Self::stack_size) | `GREENBRIDGE_STACK_SIZE` | 16 KiB to 1 GiB | 256 KiB |
+/// | [`thread_stack_size`](Self::thread_stack_size) | `GREENBRIDGE_THREAD_STACK_SIZE` | 64 KiB to 1 GiB | as `std`: `RUST_MIN_STACK`, or 2 MiB |
 /// | [`max_threads`](Self::max_threads) | `GREENBRIDGE_MAX_THREADS` | 1 to 1,000,000, not below `processors` | 10,000 |
 /// | [`spare_idle`](Self::spare_idle) | `GREENBRIDGE_SPARE_IDLE_MS` | 0 to one day | 10 s |
 /// | [`thread_name`](Self::thread_name) | `GREENBRIDGE_THREAD_NAME` | 1 to 11 bytes | `greenbridge` |
@@ -60,6 +61,13 @@ impl Builder {
     /// address space until they are used; what is used once stays committed.
     pub const fn stack_size(mut self, bytes: usize) -> Self {
         self.settings = self.settings.stack_size(bytes);
+        self
+    }
+
+    /// The size of the stack of each OS thread of the runtime in bytes, 64 KiB to 1 GiB, rounded up to whole pages. Default: what any thread of `std`
+    /// has, 2 MiB or `RUST_MIN_STACK`. On it runs C that is called on the thread's own stack; green threads have stacks of their own.
+    pub const fn thread_stack_size(mut self, bytes: usize) -> Self {
+        self.settings = self.settings.thread_stack_size(bytes);
         self
     }
 

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | `processors` | `GREENBRIDGE_PROCESSORS` | 1 to 1024 | the CPUs this process may use, at most `max_threads` |
 //! | `stack_size` | `GREENBRIDGE_STACK_SIZE` | 16 KiB to 1 GiB; bytes, or `256K`, `1M` in the variable | 256 KiB |
+//! | `thread_stack_size` | `GREENBRIDGE_THREAD_STACK_SIZE` | 64 KiB to 1 GiB; as above | that of `std`: `RUST_MIN_STACK`, or 2 MiB |
 //! | `max_threads` | `GREENBRIDGE_MAX_THREADS` | 1 to 1,000,000, and no fewer than `processors` | 10,000 |
 //! | `spare_idle` | `GREENBRIDGE_SPARE_IDLE_MS` | 0 to one day; whole milliseconds in the variable | 10 s |
 //! | `thread_name` | `GREENBRIDGE_THREAD_NAME` | 1 to 11 bytes, no NUL | `greenbridge` |
@@ -39,6 +40,7 @@ pub struct Settings {
     owner: &'static str,
     processors: Option<usize>,
     stack_size: Option<usize>,
+    thread_stack_size: Option<usize>,
     max_threads: Option<usize>,
     spare_idle: Option<Duration>,
     thread_name: Option<&'static str>,
@@ -57,6 +59,8 @@ pub struct Resolved {
     pub processors: usize,
     /// The usable size of a green thread's stack in bytes, a whole number of pages.
     pub stack_size: usize,
+    /// The size of an OS thread's own stack in bytes; `None`: as `std` has it.
+    pub thread_stack_size: Option<usize>,
     /// The largest number of workers alive at the same time, spare ones included.
     pub max_threads: usize,
     /// How long a spare worker waits for work before it ends.
@@ -81,6 +85,7 @@ impl Settings {
             owner: "Builder",
             processors: None,
             stack_size: None,
+            thread_stack_size: None,
             max_threads: None,
             spare_idle: None,
             thread_name: None,
@@ -107,6 +112,12 @@ impl Settings {
     /// Gives the usable size of a stack in bytes.
     pub const fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Gives the size of an OS thread's own stack in bytes.
+    pub const fn thread_stack_size(mut self, bytes: usize) -> Self {
+        self.thread_stack_size = Some(bytes);
         self
     }
 
@@ -166,6 +177,10 @@ impl Settings {
             Some(bytes) => accepts_stack_size(&bytes),
             None => true,
         });
+        THREAD_STACK_SIZE.check(match self.thread_stack_size {
+            Some(bytes) => accepts_thread_stack_size(&bytes),
+            None => true,
+        });
         MAX_THREADS.check(match self.max_threads {
             Some(number) => accepts_max_threads(&number),
             None => true,
@@ -194,6 +209,7 @@ impl Settings {
     pub fn resolve(self, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Resolved, SettingError> {
         let processors = PROCESSORS.find(self.owner, self.processors, environment)?;
         let stack_size = STACK_SIZE.find(self.owner, self.stack_size, environment)?;
+        let thread_stack_size = THREAD_STACK_SIZE.find(self.owner, self.thread_stack_size, environment)?;
         let max_threads = MAX_THREADS.find(self.owner, self.max_threads, environment)?;
         let spare_idle = SPARE_IDLE.find(self.owner, self.spare_idle, environment)?;
         let thread_name = THREAD_NAME.find(self.owner, self.thread_name.map(Cow::Borrowed), environment)?;
@@ -212,6 +228,7 @@ impl Settings {
         Ok(Resolved {
             processors: processors.map_or_else(|| available_processors().min(limit), |found| found.value),
             stack_size: stack_size.map_or(DEFAULT_STACK_SIZE, |found| found.value).next_multiple_of(page_size()),
+            thread_stack_size: thread_stack_size.map(|found| found.value.next_multiple_of(page_size())),
             max_threads: limit,
             spare_idle: spare_idle.map_or(DEFAULT_SPARE_IDLE, |found| found.value),
             thread_name: thread_name.map_or(Cow::Borrowed(DEFAULT_THREAD_NAME), |found| found.value),
@@ -280,6 +297,14 @@ const STACK_SIZE: Knob<usize> = Knob {
     expected: "expected a number of bytes from 16384 (16K) to 1073741824 (1024M)",
 };
 
+const THREAD_STACK_SIZE: Knob<usize> = Knob {
+    setter: "thread_stack_size",
+    variable: "GREENBRIDGE_THREAD_STACK_SIZE",
+    read: read_size,
+    accepts: accepts_thread_stack_size,
+    expected: "expected a number of bytes from 65536 (64K) to 1073741824 (1024M)",
+};
+
 const MAX_THREADS: Knob<usize> = Knob {
     setter: "max_threads",
     variable: "GREENBRIDGE_MAX_THREADS",
@@ -337,6 +362,10 @@ const fn accepts_processors(number: &usize) -> bool {
 
 const fn accepts_stack_size(bytes: &usize) -> bool {
     16 << 10 <= *bytes && *bytes <= 1 << 30
+}
+
+const fn accepts_thread_stack_size(bytes: &usize) -> bool {
+    64 << 10 <= *bytes && *bytes <= 1 << 30
 }
 
 const fn accepts_max_threads(number: &usize) -> bool {
@@ -457,6 +486,7 @@ mod tests {
         let resolved = resolve(NONE, &[]).unwrap();
         assert_eq!(resolved.processors, available_processors());
         assert_eq!(resolved.stack_size, 256 * 1024);
+        assert_eq!(resolved.thread_stack_size, None);
         assert_eq!(resolved.max_threads, 10_000);
         assert_eq!(resolved.spare_idle, Duration::from_secs(10));
         assert_eq!(resolved.thread_name, "greenbridge");
@@ -468,6 +498,7 @@ mod tests {
         let environment = [
             ("GREENBRIDGE_PROCESSORS", "2"),
             ("GREENBRIDGE_STACK_SIZE", "512K"),
+            ("GREENBRIDGE_THREAD_STACK_SIZE", "4M"),
             ("GREENBRIDGE_MAX_THREADS", "20"),
             ("GREENBRIDGE_SPARE_IDLE_MS", "30"),
             ("GREENBRIDGE_THREAD_NAME", "env"),
@@ -478,6 +509,7 @@ mod tests {
         let from_environment = Resolved {
             processors: 2,
             stack_size: 512 << 10,
+            thread_stack_size: Some(4 << 20),
             max_threads: 20,
             spare_idle: Duration::from_millis(30),
             thread_name: "env".into(),
@@ -492,6 +524,7 @@ mod tests {
         let given = NONE
             .processors(3)
             .stack_size(1 << 20)
+            .thread_stack_size(8 << 20)
             .max_threads(30)
             .spare_idle(Duration::from_millis(40))
             .thread_name("given")
@@ -502,6 +535,7 @@ mod tests {
         let from_program = Resolved {
             processors: 3,
             stack_size: 1 << 20,
+            thread_stack_size: Some(8 << 20),
             max_threads: 30,
             spare_idle: Duration::from_millis(40),
             thread_name: "given".into(),
@@ -527,6 +561,8 @@ mod tests {
             NONE.processors(1024),
             NONE.stack_size(16 << 10),
             NONE.stack_size(1 << 30),
+            NONE.thread_stack_size(64 << 10),
+            NONE.thread_stack_size(1 << 30),
             NONE.processors(1).max_threads(1),
             NONE.max_threads(1_000_000),
             NONE.spare_idle(Duration::ZERO),
@@ -552,6 +588,10 @@ mod tests {
             (
                 NONE.stack_size((1 << 30) + 1),
                 "Builder::stack_size is 1073741825: expected a number of bytes from 16384 (16K) to 1073741824 (1024M)",
+            ),
+            (
+                NONE.thread_stack_size((64 << 10) - 1),
+                "Builder::thread_stack_size is 65535: expected a number of bytes from 65536 (64K) to 1073741824 (1024M)",
             ),
             (NONE.max_threads(0), "Builder::max_threads is 0: expected a whole number from 1 to 1000000"),
             (

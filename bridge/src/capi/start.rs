@@ -41,6 +41,10 @@ pub struct gb_options {
     /// What the names of the OS threads begin with, 1 to 11 bytes of UTF-8. It is copied.
     /// GREENBRIDGE_THREAD_NAME, or "greenbridge".
     pub thread_name: *const c_char,
+    /// The size of the stack of each OS thread of the runtime in bytes, 65536 to 1073741824; green
+    /// threads have stacks of their own. GREENBRIDGE_THREAD_STACK_SIZE, or what RUST_MIN_STACK
+    /// says, or 2097152.
+    pub thread_stack_size: usize,
 }
 
 // SAFETY: 1. it is; 2. integers and a raw pointer.
@@ -91,6 +95,9 @@ unsafe fn settings(options: &gb_options) -> Result<Settings, Code> {
     }
     if options.stack_size != 0 {
         settings = settings.stack_size(options.stack_size);
+    }
+    if options.thread_stack_size != 0 {
+        settings = settings.thread_stack_size(options.thread_stack_size);
     }
     if let Some(threads) = number(options.max_threads) {
         settings = settings.max_threads(threads);

@@ -168,7 +168,11 @@ impl Spares {
             runtime.spares.template.adopt();
             worker::main(runtime, worker);
         };
-        let started = self.template.make_thread(|| std::thread::Builder::new().name(name).spawn(main));
+        let mut thread = std::thread::Builder::new().name(name);
+        if let Some(bytes) = runtime.settings.thread_stack_size {
+            thread = thread.stack_size(bytes);
+        }
+        let started = self.template.make_thread(|| thread.spawn(main));
         started.map(|_| worker).inspect_err(|error| {
             self.refusal.store(error.raw_os_error().unwrap_or(libc::EAGAIN), Ordering::Relaxed);
             lock(&self.list).end(worker);
