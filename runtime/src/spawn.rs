@@ -1,5 +1,6 @@
 //! Green threads as their users see them: run, spawn, join, yield, park.
 
+use crate::green::origin::Origin;
 use crate::green::state::Joiner;
 use crate::green::switch::Suspended;
 use crate::green::thread::{Green, Payload};
@@ -10,6 +11,7 @@ use crate::wait::park;
 use crate::wait::{What, cancel, wait};
 use core::fmt;
 use core::marker::PhantomData;
+use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::panic::resume_unwind;
@@ -82,18 +84,28 @@ where
 #[derive(Debug, Clone, Default)]
 pub struct ThreadBuilder {
     name: Option<Box<str>>,
+    /// If it is not the place of the spawn.
+    origin: Option<Origin>,
 }
 
 impl ThreadBuilder {
     /// A green thread without a name.
     pub fn new() -> Self {
-        Self { name: None }
+        Self { name: None, origin: None }
     }
 
     /// Names it. The name appears in reports, such as that of a stack overflow.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into().into_boxed_str());
+        self
+    }
+
+    /// Says in reports, in place of where it was spawned, that it runs the C function at that address.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn c_function(mut self, address: usize) -> Self {
+        self.origin = Some(Origin::function(address));
         self
     }
 
@@ -121,8 +133,9 @@ impl ThreadBuilder {
         F: FnOnce() -> T + Send,
         T: Send + 'static,
     {
+        let origin = self.origin.unwrap_or(Origin::at(Location::caller()));
         // SAFETY: by contract.
-        let (ready, green) = unsafe { Green::new(f, fresh_id(runtime()), self.name) };
+        let (ready, green) = unsafe { Green::new(f, fresh_id(runtime()), self.name, origin) };
         schedule::schedule(ready, Place::Back);
         JoinHandle { thread: Thread(Inner::Green(green)), has_waker: false, result: PhantomData }
     }

@@ -99,6 +99,7 @@ pub unsafe extern "C" fn gb_spawn(
                 return Err(Code(GB_EINVAL));
             }
         }
+        builder = builder.c_function(f as usize);
         let arg = Pointer(arg);
         // SAFETY: `fn` is C's to be called with `arg`, once, on a green thread; for the interleaved way C vouches.
         let handle = unsafe {

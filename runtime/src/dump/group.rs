@@ -4,10 +4,10 @@
 //! group the first few by id, and a report stays within bounds.
 
 use super::model::{self, Pinned, State};
+use crate::green::origin::Origin;
 use crate::scheduler::blocked::OsThread;
 use crate::wait::Waits;
 use core::hash::{Hash, Hasher};
-use core::panic::Location;
 use core::time::Duration;
 use std::collections::HashMap;
 
@@ -41,7 +41,7 @@ pub(crate) struct Member {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Key {
     pub(crate) state: State,
-    pub(crate) spawned: Option<&'static Location<'static>>,
+    pub(crate) spawned: Option<Origin>,
     pub(crate) waits: Option<Waits>,
     pub(crate) pinned: Pinned,
     /// Which of the backtraces, if one was taken.
@@ -175,7 +175,7 @@ impl Group {
         model::Group {
             count: self.count,
             state: key.state,
-            spawned_at: key.spawned.map(ToString::to_string),
+            spawned_at: key.spawned.map(|origin| origin.to_string()),
             waits_for: key.waits.map(|waits| waits.what.to_string()),
             waits_at: key.waits.map(|waits| waits.at.to_string()),
             waited_ms: self.waited.map(|(least, most)| (milliseconds(least), milliseconds(most))),
@@ -202,6 +202,7 @@ pub(crate) fn named(OsThread(number): OsThread) -> model::OsThread {
 mod tests {
     use super::*;
     use crate::wait::What;
+    use core::panic::Location;
 
     const LIMITS: Limits = Limits { groups: 250, members: 4 };
 
@@ -234,7 +235,8 @@ mod tests {
                     for pinned in PINNED {
                         id += 1;
                         let waits = Some(Waits { what, at });
-                        let key = Key { state: State::Waits, spawned: Some(spawned), waits, pinned, stack: None };
+                        let key =
+                            Key { state: State::Waits, spawned: Some(Origin::at(spawned)), waits, pinned, stack: None };
                         groups.add(key, green(id));
                         groups.add(key, green(1_000_000 + id));
                     }
@@ -250,7 +252,7 @@ mod tests {
     #[test]
     fn the_first_of_a_group_are_named_in_order() {
         let mut groups = Groups::new(LIMITS);
-        let spawned = Some(PLACES()[0]);
+        let spawned = Some(Origin::at(PLACES()[0]));
         let key = Key { state: State::Waits, spawned, waits: None, pinned: Pinned::ByC, stack: None };
         for id in [7, 3, 9, 1, 8, 2] {
             groups.add(key, green(id));

@@ -3,6 +3,7 @@
 //! The copy is bytes (`dump/census.rs`). Only single fields are read out of it, each through a pointer: a reference to the whole would claim that
 //! all of them are values.
 
+use super::origin::Origin;
 use super::state::State;
 use super::thread::{Head, Residence};
 use crate::scheduler::age::Stamp;
@@ -12,7 +13,6 @@ use crate::wait::Waits;
 use crate::wait::last::LastWait;
 use core::cell::Cell;
 use core::mem::MaybeUninit;
-use core::panic::Location;
 use core::ptr::NonNull;
 
 /// A copy of a control block, which may be of anything.
@@ -27,7 +27,7 @@ pub(crate) struct Glimpse {
     /// The address of its control block, for comparison.
     pub(crate) head: usize,
     pub(crate) id: u64,
-    pub(crate) spawned: &'static Location<'static>,
+    pub(crate) spawned: Origin,
     /// What it waited for last, and since when.
     pub(crate) waited: Option<(Waits, Stamp)>,
     pub(crate) is_parked: bool,

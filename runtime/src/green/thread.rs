@@ -30,6 +30,7 @@
 //! `JoinHandle`; one for each `Waker` and `Thread`. The scheduler's travels as a [`Ready`] through the queues. They are counted in the state
 //! word, so that a wake-up takes one step; those that a green thread lends as it waits, in `lent`: see `state.rs`.
 
+use super::origin::Origin;
 use super::state::{Finish, Release, State};
 use super::switch::{Coroutine, Suspender};
 use crate::cancel::Cancelled;
@@ -44,7 +45,6 @@ use core::any::Any;
 use core::cell::Cell;
 use core::fmt;
 use core::mem::offset_of;
-use core::panic::Location;
 use core::ptr::{self, NonNull};
 use core::task::Waker;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -114,7 +114,7 @@ pub(crate) struct Head {
     pub(crate) joiner: UnsafeCell<Option<Waker>>,
     pub(crate) owner: Owner,
     /// Where it was spawned.
-    pub(crate) spawned: &'static Location<'static>,
+    pub(crate) spawned: Origin,
 }
 
 impl Head {
@@ -204,14 +204,12 @@ unsafe impl Send for Green {}
 unsafe impl Sync for Green {}
 
 impl Green {
-    /// Makes a green thread that is ready for its first turn: the scheduler's reference, and the handle's. Its caller is where it was
-    /// spawned.
+    /// Makes a green thread that is ready for its first turn: the scheduler's reference, and the handle's.
     ///
     /// # Safety
     /// What `closure` borrows lasts until the closure, and all that it owns, has gone away: it is called or dropped once, at any time.
     #[inline(always)]
-    #[track_caller]
-    pub(crate) unsafe fn new<F, T>(closure: F, id: u64, name: Option<Box<str>>) -> (Ready, Green)
+    pub(crate) unsafe fn new<F, T>(closure: F, id: u64, name: Option<Box<str>>, spawned: Origin) -> (Ready, Green)
     where
         F: FnOnce() -> T + Send,
         T: Send + 'static,
@@ -239,7 +237,7 @@ impl Green {
                 permit: AtomicU8::new(0),
                 joiner: UnsafeCell::new(None),
                 owner: Owner::new(id, name),
-                spawned: Location::caller(),
+                spawned,
             },
             body: UnsafeCell::new(Body::<F, T>::Closure(closure)),
         }));
