@@ -12,7 +12,7 @@ use support::passed_over;
 const BRIDGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bridge");
 
 /// The files that the header is made of, in the order in which a reader meets what they declare.
-const SOURCES: [&str; 8] = ["version", "codes", "start", "thread", "event", "ready", "handle", "metrics"];
+const SOURCES: [&str; 9] = ["version", "codes", "start", "thread", "event", "ready", "poll", "handle", "metrics"];
 
 fn header() -> PathBuf {
     Path::new(BRIDGE).join("include/greenbridge.h")

@@ -29,6 +29,7 @@
 #ifndef GREENBRIDGE_H
 #define GREENBRIDGE_H
 
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -207,6 +208,12 @@ typedef struct gb_options {
      * GREENBRIDGE_THREAD_NAME, or "greenbridge".
      */
     const char *thread_name;
+    /**
+     * The size of the stack of each OS thread of the runtime in bytes, 65536 to 1073741824; green
+     * threads have stacks of their own. GREENBRIDGE_THREAD_STACK_SIZE, or what RUST_MIN_STACK
+     * says, or 2097152.
+     */
+    size_t thread_stack_size;
 } gb_options;
 
 /**
@@ -508,6 +515,23 @@ int gb_wait_readable(int fd, int timeout_ms);
  * Errors: those of gb_wait_readable().
  */
 int gb_wait_writable(int fd, int timeout_ms);
+
+/**
+ * As poll(2): waits until one of count files is ready, and fills in revents of each. *ready,
+ * unless ready is NULL, is how many are: 0 if the time was over first. timeout_ms is in
+ * milliseconds; 0 asks and does not wait, a negative one waits for ever.
+ *
+ * With it a loop around a library that owns its sockets, as libcurl's multi interface or c-ares,
+ * runs on a green thread. The files stay open as long as it waits. POLLPRI is found when it asks,
+ * but does not end a wait by itself.
+ *
+ * Threads: any, not a signal handler. Blocks: may; on a green thread only that waits. Callbacks:
+ * none.
+ * Before the start: starts the runtime. After fork: GB_EFORKED. During exit: works.
+ * Errors: GB_EINVAL (files is NULL and count is not 0, or a file cannot be waited for), GB_ESYSTEM
+ * (the system lacks what it takes), and those of the start.
+ */
+int gb_poll(struct pollfd *files, size_t count, int timeout_ms, size_t *ready);
 
 /**
  * Makes a handle that stands for value, which may be NULL. *out is the handle, or 0 on failure.

@@ -23,6 +23,7 @@ mod handle;
 mod metrics;
 mod options;
 mod owed;
+mod poll;
 mod ready;
 mod relay;
 mod start;
@@ -38,6 +39,7 @@ pub use event::{
 };
 pub use handle::{gb_handle, gb_handle_delete, gb_handle_get, gb_handle_new};
 pub use metrics::{gb_metrics, gb_metrics_t};
+pub use poll::gb_poll;
 pub use ready::{gb_wait_readable, gb_wait_writable};
 pub use start::{GB_OFF, GB_ON, gb_options, gb_start};
 pub use thread::{

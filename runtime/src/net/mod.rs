@@ -6,6 +6,7 @@
 //! | names | [`lookup_host`], [`ToSocketAddrs`] |
 //! | any other file that can be non-blocking | [`Async`] |
 //! | a file that belongs to somebody else, as to a C library | [`wait_readable`], [`wait_writable`] |
+//! | the first of several such files | [`poll`] |
 //!
 //! All of them work on a green thread, which switches away, in a callback from C, and on an OS thread, which blocks. Before the runtime has
 //! been started an OS thread waits by `poll(2)`.
@@ -36,6 +37,7 @@ mod convert;
 mod incoming;
 mod limits;
 mod options;
+mod poll;
 mod ready;
 mod socket;
 mod split;
@@ -46,6 +48,7 @@ mod unix;
 pub use address::{ToSocketAddrs, lookup_host};
 pub use async_fd::Async;
 pub use incoming::Incoming;
+pub use poll::{PollFd, poll};
 pub use ready::{
     Ready, wait_readable, wait_readable_deadline, wait_readable_timeout, wait_writable, wait_writable_deadline,
     wait_writable_timeout,
