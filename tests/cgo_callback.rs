@@ -7,26 +7,16 @@ mod support;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::FromRawFd;
-use std::path::PathBuf;
 use std::process::Command;
 use std::ptr::null_mut;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
-use support::{Outcome, Process};
+use support::{Outcome, Process, example};
 
 /// Runs the example with `arguments`. Its streams are no terminals.
 fn run(arguments: &[&str]) -> Outcome {
-    arguments.iter().fold(Process::program(&example()), |process, argument| process.arg(argument)).run()
-}
-
-/// The example, which Cargo builds beside the tests: `<target>/<profile>/examples`, the test being in `.../deps`.
-fn example() -> PathBuf {
-    let test = std::env::current_exe().expect("the path of this test");
-    let profile = test.ancestors().nth(2).expect("the test lies in the folder of its profile");
-    let example = profile.join("examples/cgo_callback");
-    assert!(example.exists(), "{} is missing: `cargo test` builds it, `cargo test --test` does not", example.display());
-    example
+    arguments.iter().fold(Process::program(&example("cgo_callback")), |process, argument| process.arg(argument)).run()
 }
 
 /// Runs the example, which must succeed and print nothing on the error stream; returns its output.
@@ -159,7 +149,7 @@ fn help_names_every_flag() {
 fn a_terminal_shows_a_bar_and_then_wipes_it_out() {
     let (mut screen, terminal) = terminal();
     let errors = terminal.try_clone().expect("the terminal can be shared");
-    let mut child = Command::new(example())
+    let mut child = Command::new(example("cgo_callback"))
         .args(["--tasks", "10000", "--gate", "after"])
         .stdout(terminal)
         .stderr(errors)

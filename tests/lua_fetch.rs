@@ -17,7 +17,6 @@ use client::Client;
 use greenbridge::cancel::CancelToken;
 use greenbridge::spawn;
 use lua::{Fetch, Script};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -27,11 +26,10 @@ const GREENBRIDGE: greenbridge::Start = greenbridge::Start::by_rust();
 
 /// Runs the example with `arguments`.
 fn example(arguments: &[&str]) -> Outcome {
-    let test = std::env::current_exe().expect("the path of this test");
-    let profile = test.ancestors().nth(2).expect("the test lies in the folder of its profile");
-    let example: PathBuf = profile.join("examples/lua_fetch");
-    assert!(example.exists(), "{} is missing: `cargo test` builds it, `cargo test --test` does not", example.display());
-    arguments.iter().fold(Process::program(&example), |process, argument| process.arg(argument)).run()
+    arguments
+        .iter()
+        .fold(Process::program(&support::example("lua_fetch")), |process, argument| process.arg(argument))
+        .run()
 }
 
 #[test]

@@ -5,17 +5,7 @@
 
 mod support;
 
-use std::path::PathBuf;
-use support::Process;
-
-/// The example, which Cargo builds beside the tests: `<target>/<profile>/examples`, the test being in `.../deps`.
-fn example() -> PathBuf {
-    let test = std::env::current_exe().expect("the path of this test");
-    let profile = test.ancestors().nth(2).expect("the test lies in the folder of its profile");
-    let example = profile.join("examples/stack_use");
-    assert!(example.exists(), "{} is missing: `cargo test` builds it, `cargo test --test` does not", example.display());
-    example
-}
+use support::{Process, example};
 
 /// The first column of the table in `text`, headings left out.
 fn rows(text: &str) -> Vec<String> {
@@ -25,7 +15,7 @@ fn rows(text: &str) -> Vec<String> {
 
 #[test]
 fn every_row_of_the_book_is_measured() {
-    let run = Process::program(&example()).run();
+    let run = Process::program(&example("stack_use")).run();
     let measured = rows(&run.succeeds().stdout);
     let book = rows(include_str!("../docs/stack-use.md"));
     let mut missing = book.into_iter().filter(|row| !row.starts_with("CPython"));
@@ -35,5 +25,5 @@ fn every_row_of_the_book_is_measured() {
     }
     assert!(measured.len() >= 16, "{run}only {} rows", measured.len());
     let left_out = run.stderr.lines().filter(|line| line.starts_with("left out, because")).count();
-    assert_eq!(measured.len() + left_out, 21, "{run}");
+    assert_eq!(measured.len() + left_out, 23, "{run}");
 }

@@ -5,16 +5,14 @@
 
 mod support;
 
-use std::path::PathBuf;
 use support::{Outcome, Process};
 
 /// Runs the example with `arguments`.
 fn run(arguments: &[&str]) -> Outcome {
-    let test = std::env::current_exe().expect("the path of this test");
-    let profile = test.ancestors().nth(2).expect("the test lies in the folder of its profile");
-    let example: PathBuf = profile.join("examples/tokio_callback");
-    assert!(example.exists(), "{} is missing: `cargo test` builds it, `cargo test --test` does not", example.display());
-    arguments.iter().fold(Process::program(&example), |process, argument| process.arg(argument)).run()
+    arguments
+        .iter()
+        .fold(Process::program(&support::example("tokio_callback")), |process, argument| process.arg(argument))
+        .run()
 }
 
 #[test]

@@ -12,6 +12,7 @@
 //! ```
 //! `docs/stack-use.md` has the figures, and says what to make of them. A library that is not installed is left out.
 
+mod lua;
 mod sqlite;
 
 use greenbridge::stack_meter::measure;
@@ -50,6 +51,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         c_library()?;
         libraries()?;
         sqlite()?;
+        row("Lua 5.4: sort, gsub and format", lua::work)?;
+        row("Lua 5.4: gsub in gsub, to its limit of 200", lua::recurse)?;
         rust()
     })
     .map_err(Into::into)

@@ -69,6 +69,15 @@ pub(super) fn compile(chosen: &str, usual: &str, path: &str, ending: &str, flags
     out
 }
 
+/// The program of an example, which Cargo builds beside the tests: `<target>/<profile>/examples`, the test being in `.../deps`.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let profile = test.ancestors().nth(2).expect("the test lies in the folder of its profile");
+    let example = profile.join("examples").join(name);
+    assert!(example.exists(), "{} is missing: `cargo test` builds it, `cargo test --test` does not", example.display());
+    example
+}
+
 fn source(path: &str) -> PathBuf {
     Path::new(ROOT).join("tests/fixtures").join(path)
 }

@@ -27,7 +27,7 @@ pub(crate) use alone::alone;
 pub(crate) use c_library::{C_LIBRARY, Linked, compile_with_library, passed_over, succeed};
 pub(crate) use everywhere::{Place, Running, in_callback, poll_once, spawn_future};
 pub(crate) use executor::{block_on_all, block_on_os_thread};
-pub(crate) use fixture::{build_crate, build_member, compile_program, compile_shared_library};
+pub(crate) use fixture::{build_crate, build_member, compile_program, compile_shared_library, example};
 pub(crate) use interposed::{allow_threads, before_each_thread, delay_threads, failed_threads};
 pub(crate) use movers::Movers;
 pub(crate) use package::{Library, compile_against, compile_cpp_library, cpp_compiler, pass_over};
