@@ -5,20 +5,58 @@
 //! The C is built with -O2 in every profile. `-fstack-clash-protection` makes it touch each page of a large frame, so that
 //! it cannot jump over the guard of a stack.
 //!
+//! The C half of an example that is about a library which may be missing is compiled if pkg-config finds that library, and the cfg `has_<library>` tells
+//! the Rust half.
+//!
 //! Cargo runs this script again when a C file changes. It cannot be told of files that do not exist yet without being run
 //! on every change of a test as well: touch this file after adding a C file.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{fs, io};
+
+/// The folders of examples that need a library of the system, and its name for pkg-config.
+const LIBRARIES: [(&str, &str); 2] = [("examples/c_ares", "libcares"), ("examples/curl_multi", "libcurl")];
 
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
     for example in entries("examples")? {
-        if example.is_dir() {
+        let needed = LIBRARIES.iter().find(|(folder, _)| Path::new(folder) == example);
+        if example.is_dir() && needed.is_none_or(|(_, library)| find_library(library)) {
             compile_all("example", &example)?;
+            needed.into_iter().for_each(|(_, library)| link(library));
         }
     }
     compile_all("test", Path::new("tests"))
+}
+
+/// Whether pkg-config finds `library`. The Rust half of what needs it is told.
+fn find_library(library: &str) -> bool {
+    println!("cargo:rustc-check-cfg=cfg(has_{library})");
+    let found = !pkg_config(&["--libs", library]).is_empty();
+    if found {
+        println!("cargo:rustc-cfg=has_{library}");
+    }
+    found
+}
+
+/// Offers `library` to every program of the package; the linker takes it where C that was compiled before refers to it.
+fn link(library: &str) {
+    for flag in pkg_config(&["--libs", library]) {
+        match flag.split_at_checked(2) {
+            Some(("-l", name)) => println!("cargo:rustc-link-lib={name}"),
+            Some(("-L", folder)) => println!("cargo:rustc-link-search={folder}"),
+            _ => println!("cargo:rustc-link-arg={flag}"),
+        }
+    }
+}
+
+/// The words that pkg-config prints; none if it fails or is not there.
+fn pkg_config(arguments: &[&str]) -> Vec<String> {
+    let output = Command::new("pkg-config").args(arguments).output();
+    let output = output.ok().filter(|output| output.status.success());
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    text.split_whitespace().map(str::to_owned).collect()
 }
 
 /// Compiles every C file that lies in `folder` itself.

@@ -61,6 +61,8 @@ mod book {
     mod life {}
     #[doc = include_str!("../../docs/model.md")]
     mod model {}
+    #[doc = include_str!("../../docs/own-sockets.md")]
+    mod own_sockets {}
     #[doc = include_str!("../../docs/safety.md")]
     mod safety {}
     #[doc = include_str!("../../docs/sockets.md")]
