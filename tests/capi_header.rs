@@ -73,7 +73,7 @@ fn every_function_says_who_may_call_it_and_what_it_returns() {
 }
 
 #[test]
-fn c99_and_cpp17_compilers_accept_the_header() {
+fn c99_and_cpp18_compilers_accept_the_header() {
     for (compiler, standard, language, own) in
         [("cc", "c99", "c", "-Wstrict-prototypes"), ("c++", "c++17", "c++", "-Wold-style-cast")]
     {
