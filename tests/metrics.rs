@@ -11,9 +11,10 @@ use ::metrics::{
 use greenbridge::metrics::{Figure, Kind, Metrics};
 use greenbridge::{call, call_blocking, channel, metrics, run, spawn, yield_now};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use support::{child, child_on_processors, start};
+use support::{Process, child, child_on_processors, start};
 
 #[test]
 fn counters_never_go_back_and_nobody_is_counted_twice() {
@@ -205,4 +206,23 @@ fn records() {
     let undescribed: Vec<_> =
         series.keys().filter(|key| !described.contains(key.split('{').next().unwrap_or_default())).collect();
     assert!(undescribed.is_empty(), "{undescribed:?}");
+}
+
+/// The example, which Cargo builds beside the tests: `<target>/<profile>/examples`, the test being in `.../deps`.
+fn example() -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let profile = test.ancestors().nth(2).expect("the test lies in the folder of its profile");
+    let example = profile.join("examples/metrics_server");
+    assert!(example.exists(), "{} is missing: `cargo test` builds it, `cargo test --test` does not", example.display());
+    example
+}
+
+#[test]
+fn the_example_serves_the_figures() {
+    let run = Process::program(&example()).run();
+    run.succeeds()
+        .prints("# TYPE greenbridge_turns_total counter")
+        .prints("greenbridge_scheduling_latency_seconds_count ");
+    let polls = run.stdout.lines().find_map(|line| line.strip_prefix("greenbridge_polls_total "));
+    assert!(polls.is_some_and(|polls| polls != "0"), "a socket was waited for\n{run}");
 }

@@ -38,6 +38,7 @@ use std::ffi::c_int;
 /// # Ok::<(), greenbridge::StartError>(())
 /// ```
 #[inline(always)]
+#[cfg_attr(feature = "trace", track_caller)]
 pub fn call<R>(f: impl FnOnce() -> R) -> R {
     in_c(Way::Call, f)
 }
@@ -57,6 +58,7 @@ pub fn call<R>(f: impl FnOnce() -> R) -> R {
 /// # Ok::<(), greenbridge::StartError>(())
 /// ```
 #[inline(always)]
+#[cfg_attr(feature = "trace", track_caller)]
 pub fn call_errno<R>(f: impl FnOnce() -> R) -> (R, c_int) {
     call(|| with_errno(f))
 }
@@ -82,6 +84,7 @@ pub fn call_errno<R>(f: impl FnOnce() -> R) -> (R, c_int) {
 /// # Ok::<(), greenbridge::StartError>(())
 /// ```
 #[inline(always)]
+#[cfg_attr(feature = "trace", track_caller)]
 pub fn call_blocking<R>(f: impl FnOnce() -> R) -> R {
     in_c_slowly(Way::Blocking, f)
 }
@@ -91,6 +94,7 @@ pub fn call_blocking<R>(f: impl FnOnce() -> R) -> R {
 /// # Panics
 /// As [`call`].
 #[inline(always)]
+#[cfg_attr(feature = "trace", track_caller)]
 pub fn call_blocking_errno<R>(f: impl FnOnce() -> R) -> (R, c_int) {
     call_blocking(|| with_errno(f))
 }
@@ -120,6 +124,7 @@ pub fn call_blocking_errno<R>(f: impl FnOnce() -> R) -> (R, c_int) {
 /// # Ok::<(), greenbridge::StartError>(())
 /// ```
 #[inline(always)]
+#[cfg_attr(feature = "trace", track_caller)]
 pub unsafe fn call_interleaved<R>(f: impl FnOnce() -> R) -> R {
     in_c_interleaved(f)
 }
@@ -132,6 +137,7 @@ pub unsafe fn call_interleaved<R>(f: impl FnOnce() -> R) -> R {
 /// # Panics
 /// As [`call`].
 #[inline(always)]
+#[cfg_attr(feature = "trace", track_caller)]
 pub unsafe fn call_interleaved_errno<R>(f: impl FnOnce() -> R) -> (R, c_int) {
     // SAFETY: the caller's.
     unsafe { call_interleaved(|| with_errno(f)) }
@@ -157,6 +163,7 @@ pub unsafe fn call_interleaved_errno<R>(f: impl FnOnce() -> R) -> (R, c_int) {
 /// # Ok::<(), greenbridge::StartError>(())
 /// ```
 #[inline(always)]
+#[cfg_attr(feature = "trace", track_caller)]
 pub fn call_on_thread_stack<R>(f: impl FnOnce() -> R + Send) -> R {
     in_c(Way::OnThreadStack, || on_thread_stack(f))
 }
@@ -166,6 +173,7 @@ pub fn call_on_thread_stack<R>(f: impl FnOnce() -> R + Send) -> R {
 /// # Panics
 /// As [`call`].
 #[inline(always)]
+#[cfg_attr(feature = "trace", track_caller)]
 pub fn call_on_thread_stack_errno<R: Send>(f: impl FnOnce() -> R + Send) -> (R, c_int) {
     call_on_thread_stack(|| with_errno(f))
 }

@@ -29,11 +29,31 @@ pub fn callback<R, F: Fallback<R>>(site: &'static Site, fallback: F, body: impl 
     {
         return refuse::<R, F>(site, fallback, &message);
     }
+    #[cfg(feature = "trace")]
+    if bridge::callbacks_are_watched() {
+        return watched(site, fallback, body);
+    }
+    run(site, fallback, body)
+}
+
+#[inline(always)]
+fn run<R, F: Fallback<R>>(site: &'static Site, fallback: F, body: impl FnOnce() -> R) -> R {
     let result = bridge::slots(|slots| slots.in_callback(|| catch_unwind(AssertUnwindSafe(body))));
     match result {
         Ok(value) => value,
         Err(payload) => keep::<R, F>(site, fallback, payload),
     }
+}
+
+/// The same while a timeline or a report is made. Never inlined, as the export is not.
+#[cfg(feature = "trace")]
+#[cold]
+#[inline(never)]
+fn watched<R, F: Fallback<R>>(site: &'static Site, fallback: F, body: impl FnOnce() -> R) -> R {
+    let callback = bridge::callback_begins(site.name());
+    let value = run(site, fallback, body);
+    callback.ends();
+    value
 }
 
 #[cold]

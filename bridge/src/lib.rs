@@ -67,6 +67,8 @@ mod book {
     mod safety {}
     #[doc = include_str!("../../docs/sockets.md")]
     mod sockets {}
+    #[doc = include_str!("../../docs/seeing.md")]
+    mod seeing {}
     #[doc = include_str!("../../docs/stack-use.md")]
     mod stack_use {}
     #[doc = include_str!("../../docs/troubleshooting.md")]
@@ -106,6 +108,8 @@ pub use greenbridge_runtime::{
     Thread, ThreadBuilder, ThreadId, block_on, blocking, cancel, current, dump, green_local, metrics, net, park, pin,
     run, scope, select, spawn, stack_meter, sync, sync::channel, testing, time, yield_now,
 };
+#[cfg(feature = "trace")]
+pub use greenbridge_runtime::{report, trace};
 pub use handle::{Handle, HandleError};
 pub use promise::Start;
 

@@ -6,8 +6,8 @@
 //! `spawn.rs`, the user's view. Then `green/thread.rs` (the control block), `green/state.rs` (its state word), `green/turn.rs` (one turn),
 //! `scheduler/worker.rs` (the loop) and the files that `scheduler/mod.rs` lists. `wait/` is how everything waits; `sync/`, `time/`, `select/`
 //! and `scope.rs` are built on it. `driver/` knows what wakes from outside: time, and files that become ready; `net/` is built on that.
-//! `stack/` is where green threads live, `testing/` how they are run in virtual time, `metrics/` what is counted, `faults.rs` how the system
-//! fails on demand. `docs/life.md` walks through all of them with one green thread.
+//! `stack/` is where green threads live, `testing/` how they are run in virtual time, `metrics/` what is counted, `seen/`, `trace/` and
+//! `report.rs` what is told while somebody records, `faults.rs` how the system fails on demand. `docs/life.md` walks through all of them with one green thread.
 
 mod blocking;
 mod builder;
@@ -23,8 +23,11 @@ pub mod net;
 mod observer;
 #[doc(hidden)]
 pub mod primitive;
+#[cfg(feature = "trace")]
+pub mod report;
 mod scheduler;
 mod scope;
+mod seen;
 pub mod select;
 #[doc(hidden)]
 pub mod settings;
@@ -36,6 +39,8 @@ pub mod testing;
 pub mod time;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+#[cfg(feature = "trace")]
+pub mod trace;
 mod wait;
 
 pub use self::metrics::metrics;
@@ -60,5 +65,7 @@ pub mod bridge {
     pub use crate::scheduler::current::{Slots, slots};
     pub use crate::scheduler::in_c::{Way, in_c, in_c_interleaved, in_c_slowly, keep_panic, on_thread_stack};
     pub use crate::scheduler::runtime::is_started;
+    #[cfg(feature = "trace")]
+    pub use crate::seen::{Callback, callback_begins, callbacks_are_watched};
     pub use crate::stderr::write_to_stderr;
 }

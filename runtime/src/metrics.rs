@@ -30,6 +30,7 @@ pub use histogram::Histogram;
 #[cfg(feature = "metrics")]
 pub use recorder::{describe, record};
 
+use crate::driver::reactor::POLLS;
 use crate::scheduler::runtime::{Runtime, runtime};
 use crate::scheduler::worker::Worker;
 use count::Shared;
@@ -95,6 +96,8 @@ pub struct Metrics {
     pub stolen: u64,
     /// Counter: timers that were due and have woken somebody.
     pub timers_fired: u64,
+    /// Counter: times that the system was asked which sockets and other files are ready, asleep or in passing.
+    pub polls: u64,
 
     /// Counter: stays in C with a processor. A C call is one; each time that a callback uses the scheduler adds one, for it leaves C meanwhile and
     /// enters it again.
@@ -195,6 +198,7 @@ pub fn metrics() -> Metrics {
         steals: of_processors(runtime, |counts| counts.steals.read()),
         stolen: of_processors(runtime, |counts| counts.stolen.read()),
         timers_fired: runtime.timers.fired(),
+        polls: POLLS.read(),
         stays_in_c: sum(&workers, |w| w.tickets.given()),
         callbacks_waited: sum(&workers, |w| w.counts.callbacks_waited.read()),
         gate_slow_paths: GATE_SLOW_PATHS.read(),

@@ -7,6 +7,7 @@ use crate::green::thread::{Green, Payload};
 use crate::scheduler::current;
 use crate::scheduler::runtime::{Runtime, refuse_in_forked_child, runtime};
 use crate::scheduler::schedule::{self, Place};
+use crate::seen;
 use crate::wait::park;
 use crate::wait::{What, cancel, wait};
 use core::fmt;
@@ -136,6 +137,7 @@ impl ThreadBuilder {
         let origin = self.origin.unwrap_or(Origin::at(Location::caller()));
         // SAFETY: by contract.
         let (ready, green) = unsafe { Green::new(f, fresh_id(runtime()), self.name, origin) };
+        seen::spawned(&ready);
         schedule::schedule(ready, Place::Back);
         JoinHandle { thread: Thread(Inner::Green(green)), has_waker: false, result: PhantomData }
     }

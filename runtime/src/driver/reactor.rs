@@ -17,6 +17,7 @@ use super::clock::Moment;
 use super::poller::{Poller, Queue, RESERVED};
 use super::readiness::Seen;
 use super::slot::{Registered, Slot};
+use crate::metrics::count::Shared;
 use crate::primitive::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, lock, lock_briefly};
 use core::fmt;
 use std::io;
@@ -28,6 +29,9 @@ pub(crate) struct Reactor {
     made: OnceLock<Made>,
     making: Mutex<()>,
 }
+
+/// How often the poller was asked.
+pub(crate) static POLLS: Shared = Shared::new();
 
 struct Made {
     poller: Poller,
@@ -148,6 +152,7 @@ impl Reactor {
             Err(TryLockError::WouldBlock) => return None,
         };
         let mut batch = Batch(queue);
+        POLLS.one();
         checked(batch.0.fetch());
         batch.or_none()
     }
@@ -231,6 +236,7 @@ impl<'a> Turn<'a> {
     /// Sleeps until there are events, until somebody calls, or until `moment`. May come back early.
     pub(crate) fn sleep_until(self, moment: Moment) -> Option<Batch<'a>> {
         let mut batch = Batch(self.0);
+        POLLS.one();
         checked(batch.0.wait_until(moment));
         batch.or_none()
     }

@@ -9,6 +9,7 @@ use super::thread::{Head, Ready, Residence, body};
 use crate::scheduler::runtime::{Runtime, is_forked};
 use crate::scheduler::worker::Worker;
 use crate::scheduler::{hand_off, schedule};
+use crate::seen;
 use crate::stack::{Stack, StackError};
 use core::ptr::{self, NonNull};
 
@@ -40,7 +41,9 @@ pub(crate) fn run(runtime: &'static Runtime, worker: &'static Worker, ready: Rea
         worker.counts.turns.one();
         worker.set_hasty(ready.hasty.get());
         worker.set_green(ready.head().as_ptr());
+        seen::turn_begins(worker, &ready);
         let turn = coroutine.resume();
+        seen::turn_ends(worker, &ready, turn);
         worker.set_green(ptr::null());
         turn
     });
@@ -146,7 +149,9 @@ fn finish(runtime: &Runtime, worker: &Worker, ready: Ready) {
             None => drop(stack),
         }
     }
+    let green = ready.owner.id();
     ready.finish();
+    seen::finishes(worker, green);
 }
 
 /// A green thread has forked, and comes to its end in the child: whoever would join it is in the parent.

@@ -88,6 +88,9 @@ impl Metrics {
         let help = "Timers that have woken somebody.";
         add(Counter, "greenbridge_timers_fired_total", None, self.timers_fired, help);
 
+        let help = "Times that the system was asked which files are ready.";
+        add(Counter, "greenbridge_polls_total", None, self.polls, help);
+
         let help = "Stays in C with a processor: calls, and returns of callbacks that used the scheduler.";
         add(Counter, "greenbridge_stays_in_c_total", None, self.stays_in_c, help);
         let help = "Waits in callbacks from C.";

@@ -19,6 +19,7 @@ use super::{current, monitor, schedule, search, time};
 use crate::green::switch::Suspended;
 use crate::green::thread::{Head, Ready};
 use crate::primitive::{Ordering, fence};
+use crate::seen::HandOff;
 use crate::wait::park;
 use core::ptr;
 
@@ -35,7 +36,7 @@ fn start_searcher(runtime: &'static Runtime, index: usize) {
     let processor = &runtime.processors[index];
     // SAFETY: taken out of the idle set, so it is the caller's.
     unsafe { processor.owned(|owned| owned.searching = true) };
-    if give(runtime, processor).is_err() {
+    if give(runtime, processor, HandOff::Work).is_err() {
         // No OS thread is to be had, and the processor stays idle. Others have left their work to this claim, so it is looked for once
         // more; a worker that becomes spare after that looks, too.
         // SAFETY: still the caller's.
@@ -61,14 +62,14 @@ pub(crate) fn wake_one_for_work(runtime: &'static Runtime) {
 pub(crate) struct NoWorker;
 
 /// Gives `processor`, which the caller owns, to a worker: the one that sleeps beside it, or a spare or new one.
-pub(crate) fn give(runtime: &'static Runtime, processor: &'static Processor) -> Result<(), NoWorker> {
+pub(crate) fn give(runtime: &'static Runtime, processor: &'static Processor, why: HandOff) -> Result<(), NoWorker> {
     let sleeper = processor.sleeper.swap(ptr::null_mut(), Ordering::AcqRel);
     // SAFETY: null, or a worker; those are never freed.
     if let Some(worker) = unsafe { sleeper.as_ref() } {
-        worker.assign(processor);
+        worker.assign(processor, why);
         return Ok(());
     }
-    runtime.spares.find(runtime)?.assign(processor);
+    runtime.spares.find(runtime)?.assign(processor, why);
     Ok(())
 }
 
@@ -144,7 +145,7 @@ pub(crate) fn to_home(worker: &'static Worker, home: &'static Worker, ready: Rea
     let runtime = runtime();
     if runtime.spares.leave(home) {
         worker.counts.brought_to_resident.one();
-        home.assign(processor);
+        home.assign(processor, HandOff::Resident);
         return;
     }
     // It has a processor by now, or is about to get one: then it does not need this one, only its green thread.
@@ -166,7 +167,7 @@ pub(crate) fn give_up_processor(worker: &'static Worker) -> bool {
     let Some(processor) = worker.disown() else { return false };
     let runtime = runtime();
     if processor.has_work() || !runtime.injector.is_empty() {
-        match give(runtime, processor) {
+        match give(runtime, processor, HandOff::Blocks) {
             Ok(()) => return true,
             // It keeps the processor, in C for as long as it blocks: the monitor takes it as soon as there is a worker.
             Err(NoWorker) => {
@@ -202,7 +203,7 @@ pub(crate) fn move_to_free_worker(runtime: &'static Runtime, worker: &'static Wo
             worker.counts.moved.one();
             // SAFETY: the caller owns the processor until it is assigned.
             unsafe { processor.put_first(ready) };
-            free.assign(processor);
+            free.assign(processor, HandOff::Move);
         }
         None => {
             runtime.spares.join(free);

@@ -25,6 +25,7 @@ use super::worker::Worker;
 use super::{hand_off, resident};
 use crate::green::thread::Payload;
 use crate::primitive::{Ordering, light_fence};
+use crate::seen::{self, Here};
 use core::cell::Cell;
 use core::fmt;
 use core::ptr;
@@ -32,7 +33,7 @@ use std::time::{Duration, Instant};
 
 /// How C is called.
 #[doc(hidden)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Way {
     /// On the green thread's stack; while a callback waits, no other C call chain runs on this OS thread.
     Call,
@@ -135,8 +136,14 @@ impl Drop for OnlyPanics {
 /// Never inlined: the address of the slots, held over `f`, must not be shared with the caller's own code, which may run on
 /// another OS thread afterwards. Within it the address holds: C frames, and this frame, pin the green thread.
 #[doc(hidden)]
-#[inline(never)]
+#[inline(always)]
+#[cfg_attr(feature = "trace", track_caller)]
 pub fn in_c<R>(way: Way, f: impl FnOnce() -> R) -> R {
+    in_c_from(seen::here(), way, f)
+}
+
+#[inline(never)]
+fn in_c_from<R>(here: Here, way: Way, f: impl FnOnce() -> R) -> R {
     slots(|slots| {
         // SAFETY: null, or this OS thread's worker, which is never freed.
         match unsafe { slots.worker.get().as_ref() } {
@@ -146,7 +153,7 @@ pub fn in_c<R>(way: Way, f: impl FnOnce() -> R) -> R {
                 }
                 outermost(slots, worker, way, f)
             }
-            _ => in_c_slowly(way, f),
+            _ => in_c_slowly_from(here, way, f),
         }
     })
 }
@@ -154,6 +161,7 @@ pub fn in_c<R>(way: Way, f: impl FnOnce() -> R) -> R {
 /// As [`in_c`] with [`Way::Interleaved`], and tells the monitor which way it is.
 #[doc(hidden)]
 #[inline(always)]
+#[cfg_attr(feature = "trace", track_caller)]
 pub fn in_c_interleaved<R>(f: impl FnOnce() -> R) -> R {
     in_c(Way::Interleaved, || {
         let _interleaves = Interleaves::begin();
@@ -211,9 +219,15 @@ fn in_c_unwatched<R>(way: Way, f: impl FnOnce() -> R) -> R {
 /// The same in any way, and where something is in the way: a nested call, a resident, an OS thread that is no worker. Never inlined, as
 /// [`in_c`] is not.
 #[doc(hidden)]
+#[inline(always)]
+#[cfg_attr(feature = "trace", track_caller)]
+pub fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
+    in_c_slowly_from(seen::here(), way, f)
+}
+
 #[cold]
 #[inline(never)]
-pub fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
+fn in_c_slowly_from<R>(here: Here, way: Way, f: impl FnOnce() -> R) -> R {
     slots(|slots| {
         let outer = slots.frame.get();
         // SAFETY: null, or this OS thread's worker, which is never freed.
@@ -222,7 +236,7 @@ pub fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
         if let Some(worker) = outermost {
             // Who holds a pin stays, and blocks the OS thread if a callback waits beside others.
             if worker.must_move_for(way) && worker.green().is_some_and(|green| green.pins.get() == 0) {
-                return moved(way, f);
+                return moved(here, way, f);
             }
             if worker.processor().is_some() {
                 worker.enter();
@@ -235,9 +249,11 @@ pub fn in_c_slowly<R>(way: Way, f: impl FnOnce() -> R) -> R {
             worker.counts.given_up_for_calls.add(u64::from(hand_off::give_up_processor(worker)));
         }
         let start = hasty.map(|_| Instant::now());
+        let stay = seen::c_begins(worker, way, &f, here);
         let only_panics = OnlyPanics;
         let result = f();
         core::mem::forget(only_panics);
+        stay.ends();
         drop(in_c);
         if start.is_some_and(|start| start.elapsed() < SHORT_CALL) {
             set_running_hasty(false);
@@ -264,9 +280,9 @@ fn set_running_hasty(hasty: bool) {
 /// another OS thread.
 #[cold]
 #[inline(never)]
-fn moved<R>(way: Way, f: impl FnOnce() -> R) -> R {
+fn moved<R>(here: Here, way: Way, f: impl FnOnce() -> R) -> R {
     resident::move_away();
-    in_c(way, f)
+    in_c_from(here, way, f)
 }
 
 impl Frame {

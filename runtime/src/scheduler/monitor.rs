@@ -33,6 +33,7 @@ use super::{age, deadlock, hand_off, limit, template, time};
 #[cfg(feature = "faults")]
 use crate::faults;
 use crate::primitive::{AtomicBool, Mutex, Ordering, heavy_fence, lock};
+use crate::seen::HandOff;
 use core::ptr;
 use crossbeam_utils::CachePadded;
 use crossbeam_utils::sync::{Parker, Unparker};
@@ -252,7 +253,7 @@ fn take_and_give(runtime: &'static Runtime, worker: &'static Worker, ticket: Tic
     match take(worker, ticket) {
         Some(processor) => {
             runtime.counts.taken.one();
-            other.assign(processor);
+            other.assign(processor, HandOff::Taken);
         }
         None => {
             runtime.spares.join(other);

@@ -21,6 +21,7 @@ use super::worker::Worker;
 use crate::green::switch::Suspended;
 use crate::green::thread::{Green, Head, Residence};
 use crate::primitive::Ordering;
+use crate::seen;
 use crate::wait::park;
 use core::fmt;
 use core::marker::PhantomData;
@@ -32,8 +33,10 @@ const EXCLUSIVE: u32 = 1 << 31;
 pub(crate) const NO_PROCESSOR: u32 = 1 << 30;
 /// The bit for a green thread whose last C call lost its processor: see [`Worker::set_hasty`].
 const HASTY: u32 = 1 << 29;
+/// The bit for a timeline or a report that is being made: see `seen.rs`.
+const WATCHED: u32 = 1 << 28;
 /// The rest counts interleaved residents.
-const INTERLEAVED: u32 = HASTY - 1;
+const INTERLEAVED: u32 = WATCHED - 1;
 /// Residents of either kind.
 const RESIDENTS: u32 = EXCLUSIVE | INTERLEAVED;
 
@@ -73,7 +76,16 @@ impl Worker {
     /// took the processor, so this one may well be, too; a short one makes it patient again.
     #[inline]
     pub(crate) fn set_hasty(&self, hasty: bool) {
-        self.change_obstacles(|obstacles| if hasty { obstacles | HASTY } else { obstacles & !HASTY });
+        let watched = if seen::is_watched() { WATCHED } else { 0 };
+        self.change_obstacles(|obstacles| {
+            (if hasty { obstacles | HASTY } else { obstacles & !HASTY }) & !WATCHED | watched
+        });
+    }
+
+    /// Lets the C calls of the running green thread be told: see `seen.rs`.
+    #[cfg(feature = "trace")]
+    pub(crate) fn watch(&self) {
+        self.change_obstacles(|obstacles| obstacles | WATCHED);
     }
 
     /// What [`set_hasty`](Self::set_hasty) has set.

@@ -18,6 +18,7 @@ use crate::green::thread::Ready;
 use crate::metrics::count::OfRuntime;
 use crate::observer::Observer;
 use crate::primitive::{self, AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use crate::seen::HandOff;
 use crate::settings::Resolved;
 use crate::stack::{self, StackPool};
 use crate::testing::run::Testing;
@@ -138,7 +139,7 @@ fn start_threads(runtime: &'static Runtime) -> Result<(), StartError> {
     let worker = runtime.spares.start_first(runtime).map_err(StartError::no_thread)?;
     // Nobody else knows the runtime yet, so the idle set is as it was made.
     let index = runtime.idle.acquire(Some(0)).expect("a new runtime has idle processors");
-    worker.assign(&runtime.processors[index]);
+    worker.assign(&runtime.processors[index], HandOff::Work);
     // If this fails, the worker sleeps for good beside its processor.
     monitor::start(runtime).map_err(StartError::no_thread)?;
     RUNTIME.store(ptr::from_ref(runtime).cast_mut(), Ordering::Release);

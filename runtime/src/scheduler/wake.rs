@@ -3,6 +3,7 @@
 use super::schedule::{self, Place};
 use crate::green::state::Wake;
 use crate::green::thread::{Green, Ready};
+use crate::seen;
 use core::ptr::NonNull;
 
 /// Wakes `green`: what its `Waker` does, on whatever OS thread.
@@ -17,5 +18,6 @@ pub(crate) fn wake(green: &Green) {
 /// Schedules a green thread that has been woken.
 #[inline]
 pub(crate) fn schedule(ready: Ready) {
+    seen::woken(&ready);
     schedule::schedule(ready, Place::Next);
 }

@@ -28,6 +28,7 @@ use crate::green::thread::{Head, Ready, Residence};
 use crate::green::turn;
 use crate::metrics::count::OfWorker;
 use crate::primitive::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
+use crate::seen::{self, HandOff};
 use crate::stack::AlternateStack;
 use core::cell::Cell;
 use core::fmt;
@@ -74,6 +75,9 @@ pub(crate) struct Worker {
     /// Counts how often it has gone to sleep.
     rests: AtomicU64,
     pub(crate) counts: OfWorker,
+    /// Its own OS thread writes; see `seen.rs`.
+    #[cfg_attr(not(feature = "trace"), allow(dead_code, reason = "nobody records"))]
+    pub(crate) seen: seen::OfWorker,
 }
 
 // SAFETY: the cells and the parker belong to the worker's own OS thread, by the table above; the rest is `Sync`.
@@ -107,6 +111,7 @@ impl Worker {
             os_thread: AtomicU32::new(0),
             rests: AtomicU64::new(0),
             counts: OfWorker::default(),
+            seen: seen::OfWorker::new(),
         }
     }
 
@@ -209,7 +214,8 @@ impl Worker {
     }
 
     /// Gives it a processor while it sleeps, and wakes it.
-    pub(crate) fn assign(&self, processor: &'static Processor) {
+    pub(crate) fn assign(&self, processor: &'static Processor, why: HandOff) {
+        seen::hands_over(processor, self, why);
         self.assigned.store(ptr::from_ref(processor).cast_mut(), Ordering::Release);
         self.unpark();
     }
