@@ -528,8 +528,8 @@ int gb_wait_writable(int fd, int timeout_ms);
  * Threads: any, not a signal handler. Blocks: may; on a green thread only that waits. Callbacks:
  * none.
  * Before the start: starts the runtime. After fork: GB_EFORKED. During exit: works.
- * Errors: GB_EINVAL (files is NULL and count is not 0, or a file cannot be waited for), GB_ESYSTEM
- * (the system lacks what it takes), and those of the start.
+ * Errors: GB_EINVAL (files is NULL and count is not 0, or a file cannot be waited for), GB_EAGAIN
+ * (the system has no file descriptor or memory left for it), and those of the start.
  */
 int gb_poll(struct pollfd *files, size_t count, int timeout_ms, size_t *ready);
 
