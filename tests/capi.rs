@@ -55,7 +55,7 @@ fn environment_variable_that_is_not_accepted_is_named_by_the_first_call() {
 
 #[test]
 fn c_functions_wait_for_the_first_of_several_files() {
-    runs("files");
+    runs("several files");
 }
 
 #[test]
