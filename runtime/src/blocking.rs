@@ -49,6 +49,7 @@ use crate::wait::cancel;
 /// assert!(text.contains("[package]"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[cfg_attr(feature = "trace", track_caller)]
 #[inline(never)]
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     cancel::check();
