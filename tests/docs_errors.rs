@@ -81,7 +81,7 @@ fn collect(folder: &Path, found: &mut Vec<Message>) -> io::Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, found)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_for_tests(&path) {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !has_no_messages(&path) {
             let source = fs::read_to_string(&path)?;
             let place = path.strip_prefix(ROOT).expect("it lies below the root").display();
             found.extend(
@@ -92,9 +92,13 @@ fn collect(folder: &Path, found: &mut Vec<Message>) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a file is a module of unit tests, or has texts that are no messages: the help that goes with each figure.
-fn is_for_tests(path: &Path) -> bool {
-    path.ends_with("tests.rs") || path.ends_with("stack/child.rs") || path.ends_with("metrics/figures.rs")
+/// Files whose texts are what was asked for, and no messages: figures with their help, timelines, reports, the names of C functions.
+const ASKED_FOR: [&str; 5] =
+    ["metrics/figures.rs", "trace/json.rs", "trace/line_up.rs", "src/report.rs", "green/origin.rs"];
+
+/// Whether a file is a module of unit tests, or has texts that are no messages.
+fn has_no_messages(path: &Path) -> bool {
+    ["tests.rs", "stack/child.rs"].iter().chain(&ASKED_FOR).any(|end| path.ends_with(end))
 }
 
 /// Whether a text is a line of an example in a macro's documentation.

@@ -15,6 +15,8 @@
 //! ```
 //! `--help` lists the flags.
 
+#[path = "../support/arguments.rs"]
+mod arguments;
 mod flags;
 #[path = "../http_server/server/mod.rs"]
 mod server;

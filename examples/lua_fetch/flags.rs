@@ -1,6 +1,7 @@
 //! The command line.
 
-use crate::support::flags::{Arguments, number_of, way};
+use crate::support::arguments::Arguments;
+use crate::support::flags::{number_of, way};
 use crate::support::ways::Way;
 use std::ffi::OsString;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! What the examples that compare share: the three ways of today and ours, what a way needs, and the command line.
 
+pub(crate) mod arguments;
 pub(crate) mod figures;
 pub(crate) mod flags;
 mod gauge;

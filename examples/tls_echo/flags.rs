@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::arguments::Arguments;
 use std::ffi::OsString;
 
 /// What `--help` prints.
@@ -29,34 +30,20 @@ pub(crate) struct Flags {
     pub(crate) messages: usize,
 }
 
-/// Reads the arguments behind the program's name, as `--flag value` or `--flag=value`.
+/// Reads the arguments behind the program's name.
 ///
 /// # Errors
 /// A sentence that names the flag, its value, and what is accepted.
 pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Request, String> {
     let mut flags = Flags { clients: 100, messages: 100 };
-    // What is not Unicode is shown with replacement characters, and then refused like any other wrong value.
-    let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
-    while let Some(argument) = arguments.next() {
-        let (flag, inline) = match argument.split_once('=') {
-            Some((flag, value)) => (flag, Some(value.to_owned())),
-            None => (argument.as_str(), None),
-        };
-        match flag {
-            "--clients" => flags.clients = number(flag, inline.or_else(|| arguments.next()), 400)?,
-            "--messages" => flags.messages = number(flag, inline.or_else(|| arguments.next()), 100_000)?,
-            "--help" | "-h" if inline.is_none() => return Ok(Request::Help),
-            _ => return Err(format!("unknown flag `{argument}`: accepted are --clients and --messages")),
+    let mut arguments = Arguments::new(arguments);
+    while let Some(flag) = arguments.flag() {
+        match &*flag.name {
+            "--clients" => flags.clients = arguments.number(&flag, 1..=400)?,
+            "--messages" => flags.messages = arguments.number(&flag, 1..=100_000)?,
+            _ if flag.is_help() => return Ok(Request::Help),
+            _ => return Err(format!("unknown flag `{}`: accepted are --clients and --messages", flag.written())),
         }
     }
     Ok(Request::Run(flags))
-}
-
-fn number(flag: &str, value: Option<String>, most: usize) -> Result<usize, String> {
-    let accepted = format!("a whole number from 1 to {most}");
-    let value = value.ok_or_else(|| format!("{flag} needs a value: {accepted}"))?;
-    match value.parse() {
-        Ok(number) if (1..=most).contains(&number) => Ok(number),
-        _ => Err(format!("{flag} `{value}` is not accepted: it must be {accepted}")),
-    }
 }

@@ -12,6 +12,8 @@
 //! ```
 //! `--help` lists the flags.
 
+#[path = "../support/arguments.rs"]
+mod arguments;
 mod flags;
 mod identity;
 

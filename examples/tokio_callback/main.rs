@@ -18,6 +18,8 @@
 //! ```
 //! `--help` lists the flags.
 
+#[path = "../support/arguments.rs"]
+mod arguments;
 mod flags;
 mod server;
 

@@ -376,8 +376,9 @@ pub(crate) fn check(fd: BorrowedFd<'_>, direction: Direction) -> io::Result<()> 
     if poll_for(fd, direction, 0)? { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) }
 }
 
+/// The error for who would have to wait where no runtime runs.
 #[cold]
-fn no_runtime() -> io::Error {
+pub(crate) fn no_runtime() -> io::Error {
     let message = if runtime::is_forked() {
         "waiting for a socket or another file in a process that was forked from one in which the green-thread runtime runs: \
          in the child, exec a program, or fork before the first use"

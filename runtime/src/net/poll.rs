@@ -7,7 +7,7 @@
 
 use crate::driver::clock;
 use crate::driver::readiness::Direction;
-use crate::driver::source::{Io, Operation, Source};
+use crate::driver::source::{Io, Operation, Source, no_runtime};
 use crate::scheduler::runtime;
 use crate::wait::{What, cancel, wait_until};
 use core::fmt;
@@ -177,10 +177,7 @@ impl Operation for One<'_> {
 #[cold]
 fn block(files: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<bool> {
     if runtime::is_forked() {
-        return Err(io::Error::new(
-            ErrorKind::Unsupported,
-            "waiting for files in a forked process: exec a program there",
-        ));
+        return Err(no_runtime());
     }
     /// `poll(2)` knows no longer time.
     const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
