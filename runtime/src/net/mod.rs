@@ -6,7 +6,7 @@
 //! | names | [`lookup_host`], [`ToSocketAddrs`] |
 //! | any other file that can be non-blocking | [`Async`] |
 //! | a file that belongs to somebody else, as to a C library | [`wait_readable`], [`wait_writable`] |
-//! | the first of several such files | [`poll`] |
+//! | the first of several such files | [`poll`](poll()) |
 //!
 //! All of them work on a green thread, which switches away, in a callback from C, and on an OS thread, which blocks. Before the runtime has
 //! been started an OS thread waits by `poll(2)`.
