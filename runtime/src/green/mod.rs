@@ -6,4 +6,3 @@ pub(crate) mod state;
 pub(crate) mod switch;
 pub(crate) mod thread;
 pub(crate) mod turn;
-pub(crate) mod waker;

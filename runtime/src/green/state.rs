@@ -1,4 +1,4 @@
-//! The state word of a green thread: it decides who puts a woken green thread into a run queue, who wakes its joiner, and who frees it.
+//! The state word of a green thread: it decides who puts a woken green thread into a run queue, and who wakes its joiner.
 //!
 //! ```text
 //!             wake (nothing to do but remember)
@@ -10,8 +10,6 @@
 //!          ▼  │
 //!        PARKED                               JOINER: a bit beside them, set while the joiner's waker is in its cell
 //!                                             CANCELLED: another, set once
-//!
-//!   bits 63 .. 8: references               7 .. 0: the above
 //! ```
 //!
 //! *Active* covers ready and running: whether it lies in a queue or on an OS thread is the scheduler's business, and no
@@ -28,15 +26,6 @@
 //! | [`State::finish`] | the worker, after the last switch | any, FINISHED | AcqRel | Release: `is_finished`; Acquire: `set_joiner` |
 //! | [`State::set_joiner`] | the one joiner | sets JOINER | Release | the Acquire of `finish` |
 //! | [`State::clear_joiner`] | the one joiner | clears JOINER | Acquire | the Release of `finish`, when it lost |
-//! | [`State::add_reference`] | anyone who holds one | one reference more | Relaxed | |
-//! | [`State::release`], and in one step [`State::wake_and_release`] | anyone, with his own | one less | Release | the Acquire of who frees |
-//! | [`State::settle`], and in one step `finish` | the worker, with the scheduler's | adds what was lent, less SCHEDULER | AcqRel | as `release` |
-//!
-//! # References that are lent
-//! A green thread that is about to wait gives its waker to whoever will wake it: a reference more. It *lends* that one: it counts it in a cell
-//! of its own (`Head::lent`) in place of the word. Whoever was lent a reference releases it like any other; so until the end the word holds
-//! fewer than there are, less than nothing even, were it not for the scheduler's reference, which counts as [`SCHEDULER`]: more than can
-//! ever be lent. At the end the cell is added, SCHEDULER goes, and the word is exact.
 //!
 //! # Property
 //! 1. Between two parks a green thread is scheduled at most once, and only after its stack has been switched off.
@@ -45,7 +34,6 @@
 //! 3. The result is read only after it was written, and the joiner's waker is owned by one side at a time.
 //! 4. A green thread that has been cancelled, and woken after that, is not parked without having seen it; and it then sees what whoever
 //!    cancelled it had written before.
-//! 5. It is freed once, after the last use of each reference.
 //!
 //! # Proof
 //! Call the read-modify-writes *Park*, *Wake* and *Finish*. All act on one word, so they have one order.
@@ -59,40 +47,29 @@
 //! (4) CANCELLED is set before the *Wake* that follows, in the same word, and every other transition keeps the bit. If that *Wake* comes
 //! before *Park*, by (2) the green thread looks again, at a word that has the bit; if after, it is resumed, and looks. Whoever reads the
 //! bit acquires what `cancel` released.
-//! (5) Before the scheduler's reference is settled the count is at least SCHEDULER less all that was ever lent, which is more than 1, so
-//! nobody frees. From then on it is the number of references that are left, for the cell holds all that were lent, and nobody lends any more:
-//! only the green thread does, and it has ended. Whoever takes the count to 0 was the last; the Release of each other decrement and the
-//! Acquire of that one put all uses before the freeing. A waker that wakes and releases in one step and finds it parked has no need to
-//! look: the scheduler's reference is there, and is now its own to schedule.
 //!
 //! # What it must never do
-//! Schedule from inside `wake`, or free: the caller does that, by the outcome.
+//! Schedule from inside `wake`: the caller does that, by the outcome. Count references: see `thread.rs`.
 //!
 //! Model: `tests/models/tests/state.rs`; its mutants: `tests/models/mutants/state.rs`.
 
-use crate::primitive::{AtomicU64, Ordering, fence};
+use crate::primitive::{AtomicU32, Ordering};
 use core::fmt;
 
 /// In a queue or on an OS thread, and not woken since it last looked.
-const ACTIVE: u64 = 0;
+const ACTIVE: u32 = 0;
 /// Off its stack, and in no queue.
-const PARKED: u64 = 1 << 0;
+const PARKED: u32 = 1 << 0;
 /// Woken while it was active: the next park is refused.
-const NOTIFIED: u64 = 1 << 1;
+const NOTIFIED: u32 = 1 << 1;
 /// It has returned or panicked; its result is written. Never left.
-const FINISHED: u64 = 1 << 2;
+const FINISHED: u32 = 1 << 2;
 /// The joiner's waker is in its cell. Independent of the rest.
-const JOINER: u64 = 1 << 3;
+const JOINER: u32 = 1 << 3;
 /// Its waits end. Independent of the rest, and never left.
-const CANCELLED: u64 = 1 << 4;
-
-/// One reference.
-const REFERENCE: u64 = 1 << 8;
-/// What the scheduler's reference counts as. One wait lends one: 2^55 of them take centuries.
-const SCHEDULER: u64 = 1 << 63;
+const CANCELLED: u32 = 1 << 4;
 
 const _: () = assert!(PARKED & NOTIFIED & FINISHED & JOINER & CANCELLED == ACTIVE);
-const _: () = assert!((PARKED | NOTIFIED | FINISHED | JOINER | CANCELLED) & !(REFERENCE - 1) == 0);
 
 /// What a park came to.
 #[must_use]
@@ -114,38 +91,14 @@ pub(crate) enum Wake {
     NothingToDo,
 }
 
-/// What a wake that gives up the waker's reference asks of its caller.
-#[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LastWake {
-    /// It was parked, and the caller alone puts it where it belongs.
-    MustSchedule,
-    /// It has finished, and that was the last reference.
-    MustFree,
-    /// Neither.
-    NothingToDo,
-}
-
 /// What a finish asks of its caller.
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Finish {
-    /// The joiner's waker is the caller's: take it out of its cell, give the scheduler's reference up with [`State::settle`], and wake it.
+    /// The joiner's waker is the caller's: take it out of its cell and wake it.
     MustWakeJoiner,
-    /// Nobody waits, and the scheduler's reference was the last.
-    MustFree,
-    /// Nobody waits, and others have references.
-    Released,
-}
-
-/// What giving up a reference asks of its caller.
-#[must_use]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Release {
-    /// It was the last.
-    MustFree,
-    /// Others are left. The caller must not touch it again.
-    OthersAreLeft,
+    /// Nobody waits.
+    NobodyWaits,
 }
 
 /// Whether the joiner was in time.
@@ -159,12 +112,12 @@ pub(crate) enum Joiner {
 }
 
 /// The state word. See the module's documentation for who may do what.
-pub(crate) struct State(AtomicU64);
+pub(crate) struct State(AtomicU32);
 
 impl State {
-    /// The state of a green thread that is about to be scheduled for the first time. Two have a reference: the scheduler, and the handle.
+    /// The state of a green thread that is about to be scheduled for the first time.
     pub(crate) const fn new() -> Self {
-        Self(AtomicU64::new(ACTIVE | SCHEDULER | REFERENCE))
+        Self(AtomicU32::new(ACTIVE))
     }
 
     /// Takes a notification, if there is one: the green thread then looks again in place of switching away.
@@ -215,64 +168,6 @@ impl State {
         }
     }
 
-    /// Wakes, and gives up the reference of the waker, in one step.
-    #[inline]
-    pub(crate) fn wake_and_release(&self) -> LastWake {
-        let mut word = self.0.load(Ordering::Relaxed);
-        loop {
-            let (woken, outcome) = if word & PARKED != 0 {
-                (word & !PARKED, LastWake::MustSchedule)
-            } else if word & FINISHED == 0 {
-                (word | NOTIFIED, LastWake::NothingToDo)
-            } else if word < 2 * REFERENCE {
-                (word, LastWake::MustFree)
-            } else {
-                (word, LastWake::NothingToDo)
-            };
-            let less = woken.wrapping_sub(REFERENCE);
-            match self.0.compare_exchange_weak(word, less, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return outcome,
-                Err(now) => word = now,
-            }
-        }
-    }
-
-    /// Counts a reference more. The caller holds one.
-    #[inline]
-    pub(crate) fn add_reference(&self) {
-        self.0.fetch_add(REFERENCE, Ordering::Relaxed);
-    }
-
-    /// Gives up a reference that is not the scheduler's.
-    #[inline]
-    pub(crate) fn release(&self) -> Release {
-        let before = self.0.fetch_sub(REFERENCE, Ordering::Release);
-        self.released(before.wrapping_sub(REFERENCE))
-    }
-
-    /// Gives up the scheduler's reference, after the finish. `lent`: how many references the green thread has lent.
-    pub(crate) fn settle(&self, lent: u64) -> Release {
-        let change = Self::settlement(lent);
-        let before = self.0.fetch_add(change, Ordering::Release);
-        self.released(before.wrapping_add(change))
-    }
-
-    /// What settling adds to the word.
-    #[inline]
-    const fn settlement(lent: u64) -> u64 {
-        (lent * REFERENCE).wrapping_sub(SCHEDULER)
-    }
-
-    #[inline]
-    fn released(&self, word: u64) -> Release {
-        if word >= REFERENCE {
-            return Release::OthersAreLeft;
-        }
-        // Pairs with the Release of the other decrements, as in `Arc`.
-        fence(Ordering::Acquire);
-        Release::MustFree
-    }
-
     /// Marks it as cancelled. The caller wakes it next, so that it looks again.
     pub(crate) fn cancel(&self) {
         self.0.fetch_or(CANCELLED, Ordering::Release);
@@ -284,23 +179,12 @@ impl State {
         self.0.load(Ordering::Acquire) & CANCELLED != 0
     }
 
-    /// Marks the end, and, if nobody waits for it, gives up the scheduler's reference in the same step: then the caller must not touch it again.
-    /// The result is in its slot before this call. `lent`: how many references the green thread has lent.
+    /// Marks the end. The result is in its slot before this call.
     #[inline]
-    pub(crate) fn finish(&self, lent: u64) -> Finish {
-        let mut word = self.0.load(Ordering::Relaxed);
-        loop {
-            debug_assert!(word & (PARKED | FINISHED) == 0, "finished from {:?}", Self::describe(word));
-            // A joiner's waker is taken out of its cell first.
-            let settlement = if word & JOINER == 0 { Self::settlement(lent) } else { 0 };
-            let finished = (word | FINISHED).wrapping_add(settlement);
-            match self.0.compare_exchange_weak(word, finished, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) if word & JOINER != 0 => return Finish::MustWakeJoiner,
-                Ok(_) if finished < REFERENCE => return Finish::MustFree,
-                Ok(_) => return Finish::Released,
-                Err(now) => word = now,
-            }
-        }
+    pub(crate) fn finish(&self) -> Finish {
+        let before = self.0.fetch_or(FINISHED, Ordering::AcqRel);
+        debug_assert!(before & (PARKED | FINISHED) == 0, "finished from {:?}", State::describe(before));
+        if before & JOINER != 0 { Finish::MustWakeJoiner } else { Finish::NobodyWaits }
     }
 
     /// Whether it is parked: a moment's truth.
@@ -324,7 +208,7 @@ impl State {
         self.change_joiner(|word| word & !JOINER, Ordering::Acquire)
     }
 
-    fn change_joiner(&self, change: impl Fn(u64) -> u64, success: Ordering) -> Joiner {
+    fn change_joiner(&self, change: impl Fn(u32) -> u32, success: Ordering) -> Joiner {
         let mut word = self.0.load(Ordering::Acquire);
         loop {
             if word & FINISHED != 0 {
@@ -337,8 +221,8 @@ impl State {
         }
     }
 
-    fn describe(word: u64) -> &'static str {
-        match word & (PARKED | NOTIFIED | FINISHED) {
+    fn describe(word: u32) -> &'static str {
+        match word & !(JOINER | CANCELLED) {
             ACTIVE => "active",
             PARKED => "parked",
             NOTIFIED => "notified",

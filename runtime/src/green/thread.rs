@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   Ready, Waker, JoinHandle ──► ┌ Head ───────────────────────────────┐
-//!                                │ state and references, vtable        │
+//!                                │ state, references, vtable           │
 //!                                │ coroutine, suspender                │
 //!                                │ pins, home, residence               │
 //!                                │ scopes, green locals                │
@@ -15,9 +15,9 @@
 //! ```
 //!
 //! # Who may touch which field, and when
-//! * `state`, `permit`: anyone who holds a reference; atomics.
+//! * `state`, `references`, `permit`: anyone who holds a reference; atomics.
 //! * `coroutine`: the worker that runs a turn, from the moment it has the [`Ready`] to the commit of that turn.
-//! * `suspender`, `pins`, `home`, `residence`, `in_callback`, `hasty`, `refused`, `scopes`, `is_in_poll`, `locals`, `waits`, `lent`, `entered`: the green thread
+//! * `suspender`, `pins`, `home`, `residence`, `in_callback`, `hasty`, `refused`, `scopes`, `is_in_poll`, `locals`, `waits`, `entered`: the green thread
 //!   itself while it runs, its worker between switch and commit, and
 //!   whoever was told [`Wake::MustSchedule`](super::state::Wake::MustSchedule) until it has passed the `Ready` on. The state word orders
 //!   these, as it does the stack.
@@ -27,16 +27,15 @@
 //!
 //! # References
 //! One for the scheduler, kept while the green thread is queued, running or parked and given up when it has finished; one for the
-//! `JoinHandle`; one for each `Waker` and `Thread`. The scheduler's travels as a [`Ready`] through the queues. They are counted in the state
-//! word, so that a wake-up takes one step; those that a green thread lends as it waits, in `lent`: see `state.rs`.
+//! `JoinHandle`; one for each `Waker` and `Thread`. The scheduler's travels as a [`Ready`] through the queues.
 
 use super::origin::Origin;
-use super::state::{Finish, Release, State};
+use super::state::State;
 use super::switch::{Coroutine, Suspender};
 use crate::cancel::Cancelled;
 use crate::local::{self, Locals};
 use crate::metrics::histogram::Stamp;
-use crate::primitive::{AtomicU8, UnsafeCell};
+use crate::primitive::{AtomicU8, AtomicUsize, Ordering, UnsafeCell, fence};
 use crate::scheduler::worker::Worker;
 use crate::stack::Owner;
 use crate::wait::cancel::Scope;
@@ -44,9 +43,9 @@ use crate::wait::last::LastWait;
 use core::any::Any;
 use core::cell::Cell;
 use core::fmt;
-use core::mem::offset_of;
+use core::mem::{ManuallyDrop, offset_of};
 use core::ptr::{self, NonNull};
-use core::task::Waker;
+use core::task::{RawWaker, RawWakerVTable, Waker};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a panic carries.
@@ -79,8 +78,6 @@ struct VTable {
 #[repr(C)]
 pub(crate) struct Head {
     pub(crate) state: State,
-    /// How many references it has lent as it waited.
-    pub(crate) lent: Cell<u64>,
     /// Guards of `pin()` alive.
     pub(crate) pins: Cell<u32>,
     /// None before the first turn and after the last.
@@ -110,6 +107,7 @@ pub(crate) struct Head {
     pub(crate) entered: Cell<*const crate::tokio::Entered<'static>>,
     /// The permit that `unpark` gives: see `wait/park.rs`.
     pub(crate) permit: AtomicU8,
+    references: AtomicUsize,
     vtable: &'static VTable,
     pub(crate) joiner: UnsafeCell<Option<Waker>>,
     pub(crate) owner: Owner,
@@ -189,7 +187,7 @@ impl<F: FnOnce() -> T, T> Whole<F, T> {
 
     /// # Safety
     /// `head` is the head of such a `Whole`, and nobody else refers to it.
-    pub(super) unsafe fn free(head: NonNull<Head>) {
+    unsafe fn free(head: NonNull<Head>) {
         // SAFETY: by contract; it was made by `Box::leak` in `Green::new`.
         drop(unsafe { Box::from_raw(head.cast::<Self>().as_ptr()) });
     }
@@ -217,7 +215,7 @@ impl Green {
         let whole = Box::leak(Box::new(Whole {
             head: Head {
                 state: State::new(),
-                lent: Cell::new(0),
+                references: AtomicUsize::new(2),
                 vtable: const { &Whole::<F, T>::VTABLE },
                 coroutine: UnsafeCell::new(None),
                 suspender: Suspender::new(),
@@ -257,21 +255,13 @@ impl Green {
         out
     }
 
-    /// Takes over a counted reference.
-    ///
-    /// # Safety
-    /// The caller owns it.
-    pub(super) unsafe fn from_counted(head: NonNull<Head>) -> Self {
-        Self(head)
-    }
-
     /// A reference to the green thread whose turn it is on this OS thread.
     ///
     /// # Safety
     /// `head` is alive.
     pub(crate) unsafe fn from_running(head: NonNull<Head>) -> Self {
         // SAFETY: by contract.
-        unsafe { head.as_ref() }.state.add_reference();
+        unsafe { head.as_ref() }.references.fetch_add(1, Ordering::Relaxed);
         Self(head)
     }
 }
@@ -318,20 +308,12 @@ impl fmt::Debug for Green {
 #[inline]
 unsafe fn release(head: NonNull<Head>) {
     // SAFETY: by contract. Release: what this owner did comes before the freeing.
-    if unsafe { head.as_ref() }.state.release() == Release::MustFree {
+    if unsafe { head.as_ref() }.references.fetch_sub(1, Ordering::Release) == 1 {
+        // Pairs with the Release of the other owners, as in `Arc`.
+        fence(Ordering::Acquire);
         // SAFETY: that was the last reference.
-        unsafe { free(head) };
+        unsafe { (head.as_ref().vtable.free)(head) };
     }
-}
-
-/// Frees a green thread.
-///
-/// # Safety
-/// It has finished, and nobody has a reference to it.
-#[inline]
-pub(super) unsafe fn free(head: NonNull<Head>) {
-    // SAFETY: by contract.
-    unsafe { (head.as_ref().vtable.free)(head) };
 }
 
 /// The scheduler's reference to a green thread that may be resumed: who holds it, and nobody else, may run the next turn.
@@ -372,24 +354,11 @@ impl Ready {
         unsafe { (self.vtable.fail)(self.0, payload) };
     }
 
-    /// Ends the green thread, which has returned or failed: its joiner is woken, and the scheduler's reference given up.
+    /// Gives the scheduler's reference up, when the green thread has finished.
     #[inline]
-    pub(crate) fn finish(self) {
-        let lent = self.lent.get();
-        match self.state.finish(lent) {
-            Finish::Released => return,
-            Finish::MustFree => {}
-            Finish::MustWakeJoiner => {
-                // SAFETY: the outcome makes the joiner's waker ours.
-                let joiner = self.joiner.with_mut(|joiner| unsafe { (*joiner).take() });
-                joiner.expect("JOINER is set after the waker is in place").wake();
-                if self.state.settle(lent) == Release::OthersAreLeft {
-                    return;
-                }
-            }
-        }
-        // SAFETY: either outcome says that the scheduler's reference was the last.
-        unsafe { free(self.0) };
+    pub(crate) fn release(self) {
+        // SAFETY: `Ready` is that reference.
+        unsafe { release(self.0) };
     }
 }
 
@@ -416,4 +385,36 @@ impl fmt::Debug for Ready {
 pub(crate) unsafe fn body(head: NonNull<Head>) {
     // SAFETY: by contract.
     unsafe { (head.as_ref().vtable.run)(head) };
+}
+
+static WAKER: RawWakerVTable = RawWakerVTable::new(
+    |data| {
+        // SAFETY: a waker's data is a counted (or borrowed and alive) head.
+        let green = unsafe { Green::from_running(NonNull::new_unchecked(data.cast_mut().cast())) };
+        RawWaker::new(ManuallyDrop::new(green).0.as_ptr().cast(), &WAKER)
+    },
+    |data| {
+        // SAFETY: as above; this waker's reference is given up after the wake.
+        let green = unsafe { Green(NonNull::new_unchecked(data.cast_mut().cast())) };
+        crate::scheduler::wake::wake(&green);
+    },
+    |data| {
+        // SAFETY: as above; the reference stays the waker's.
+        let green = ManuallyDrop::new(unsafe { Green(NonNull::new_unchecked(data.cast_mut().cast())) });
+        crate::scheduler::wake::wake(&green);
+    },
+    |data| {
+        // SAFETY: as above; the reference is given up.
+        drop(unsafe { Green(NonNull::new_unchecked(data.cast_mut().cast())) });
+    },
+);
+
+/// A waker for the running green thread, without a reference of its own: clones have theirs.
+///
+/// # Safety
+/// `head` is alive as long as the waker is used.
+#[inline]
+pub(crate) unsafe fn borrowed_waker(head: NonNull<Head>) -> ManuallyDrop<Waker> {
+    // SAFETY: the vtable keeps to the contract of `RawWaker`: thread-safe, clones are counted.
+    ManuallyDrop::new(unsafe { Waker::from_raw(RawWaker::new(head.as_ptr().cast(), &WAKER)) })
 }

@@ -3,7 +3,7 @@
 //! The worker that holds the [`Ready`] runs the turn. Everything that lets others resume the green thread (a park, a push to a
 //! queue, the end) happens here, after the switch off its stack is complete, and nowhere else.
 
-use super::state::Park;
+use super::state::{Finish, Park};
 use super::switch::{Coroutine, Suspended, Turn};
 use super::thread::{Head, Ready, Residence, body};
 use crate::scheduler::runtime::{Runtime, is_forked};
@@ -152,8 +152,13 @@ fn finish(runtime: &Runtime, worker: &Worker, ready: Ready) {
             None => drop(stack),
         }
     }
+    if ready.state.finish() == Finish::MustWakeJoiner {
+        // SAFETY: the outcome makes the joiner's waker ours.
+        let joiner = ready.joiner.with_mut(|joiner| unsafe { (*joiner).take() });
+        joiner.expect("JOINER is set after the waker is in place").wake();
+    }
     let green = ready.owner.id();
-    ready.finish();
+    ready.release();
     seen::finishes(worker, green);
 }
 

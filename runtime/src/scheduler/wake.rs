@@ -11,13 +11,8 @@ use core::ptr::NonNull;
 pub(crate) fn wake(green: &Green) {
     if green.state.wake() == Wake::MustSchedule {
         // SAFETY: it was parked, and this caller was told to schedule it.
-        schedule(unsafe { Ready::from_raw(NonNull::from(&**green)) });
+        let ready = unsafe { Ready::from_raw(NonNull::from(&**green)) };
+        seen::woken(&ready);
+        schedule::schedule(ready, Place::Next);
     }
-}
-
-/// Schedules a green thread that has been woken.
-#[inline]
-pub(crate) fn schedule(ready: Ready) {
-    seen::woken(&ready);
-    schedule::schedule(ready, Place::Next);
 }

@@ -1,5 +1,5 @@
 //! The state word of a green thread, `runtime/src/green/state.rs`: no wake-up is lost, nothing is scheduled twice, no
-//! cancellation is missed, the result and the joiner's waker change hands, and it is freed once.
+//! cancellation is missed, the result and the joiner's waker change hands.
 //!
 //! The threads are the worker that runs the green thread, its wakers, whoever cancels it, and its joiner. Where the runtime would put the
 //! green thread into a queue, the model goes on with it at once, on the waker's own thread: that is the earliest that a
@@ -15,7 +15,7 @@ use std::sync::Arc;
 macro_rules! models {
     ($(#[$test:meta])? $protocol:ident) => {
         use super::*;
-        use self::$protocol::{Finish, Joiner, LastWake, Park, Release, State, Wake};
+        use self::$protocol::{Finish, Joiner, Park, State, Wake};
 
         /// A green thread that waits until all `news` are there, then finishes.
         struct Sleeper<const N: usize> {
@@ -42,7 +42,7 @@ macro_rules! models {
                     self.stack.set(self.stack.get() + 1);
                     if self.news.iter().all(|news| news.load(Ordering::Relaxed)) {
                         self.finished.set(true);
-                        let _ = self.state.finish(0);
+                        let _ = self.state.finish();
                         return;
                     }
                     if peek && self.state.take_notification() {
@@ -114,7 +114,7 @@ macro_rules! models {
                     }
                     if self.state.is_cancelled() {
                         assert_eq!(self.reason.get(), 7);
-                        let _ = self.state.finish(0);
+                        let _ = self.state.finish();
                         return;
                     }
                     match self.state.park() {
@@ -167,132 +167,6 @@ macro_rules! models {
             it_is_cancelled(true);
         }
 
-        /// A green thread with its references: whoever takes the count to nothing frees it.
-        struct Counted {
-            state: State,
-            /// What every reference leads to, read as it is used and written as it is freed.
-            is_freed: Plain<bool>,
-            lent: Plain<u64>,
-            stack: Plain<u32>,
-            has_news: AtomicBool,
-            woken: Parker,
-        }
-
-        impl Counted {
-            fn new() -> Arc<Self> {
-                Arc::new(Self {
-                    state: State::new(),
-                    is_freed: Plain::new(false),
-                    lent: Plain::new(0),
-                    stack: Plain::new(0),
-                    has_news: AtomicBool::new(false),
-                    woken: Parker::new(),
-                })
-            }
-
-            fn touch(&self) {
-                assert!(!self.is_freed.get(), "it is freed while it is used");
-            }
-
-            fn free(&self) {
-                assert!(!self.is_freed.get(), "it is freed while it is used");
-                self.is_freed.set(true);
-            }
-
-            fn release(&self) {
-                self.touch();
-                if self.state.release() == Release::MustFree {
-                    self.free();
-                }
-            }
-
-            /// Turns until it parks, or has the news and finishes.
-            fn resume(&self) {
-                loop {
-                    self.stack.set(self.stack.get() + 1);
-                    if self.has_news.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    match self.state.park() {
-                        Park::Parked => return,
-                        Park::Notified => {}
-                    }
-                }
-                let lent = self.lent.get();
-                self.touch();
-                match self.state.finish(lent) {
-                    Finish::Released => return,
-                    Finish::MustFree => {}
-                    Finish::MustWakeJoiner => {
-                        self.touch();
-                        self.woken.unpark();
-                        if self.state.settle(lent) == Release::OthersAreLeft {
-                            return;
-                        }
-                    }
-                }
-                self.free();
-            }
-
-            /// The waker that was lent.
-            fn wake(&self) {
-                self.touch();
-                self.has_news.store(true, Ordering::Relaxed);
-                match self.state.wake_and_release() {
-                    LastWake::MustSchedule => self.resume(),
-                    LastWake::MustFree => self.free(),
-                    LastWake::NothingToDo => {}
-                }
-            }
-        }
-
-        /// It is freed once, after the last use (property 5), whoever comes last: the worker, the waker that the green thread has lent, or
-        /// the handle, which has been cloned.
-        $(#[$test])?
-        fn it_is_freed_once() {
-            explore(3, || {
-                let green = Counted::new();
-                green.lent.set(1);
-                let waker = {
-                    let green = green.clone();
-                    thread::spawn(move || green.wake())
-                };
-                let handle = {
-                    let green = green.clone();
-                    thread::spawn(move || {
-                        green.state.add_reference();
-                        green.release();
-                        green.release();
-                    })
-                };
-                green.resume();
-                waker.join().unwrap();
-                handle.join().unwrap();
-                assert!(green.is_freed.get(), "it was not freed");
-            });
-        }
-
-        /// The same with a joiner, whose waker is read from the cell after the finish: the joiner may be the last, but not before that.
-        $(#[$test])?
-        fn it_is_freed_after_the_joiner_is_woken() {
-            explore(3, || {
-                let green = Counted::new();
-                green.has_news.store(true, Ordering::Relaxed);
-                let joiner = {
-                    let green = green.clone();
-                    thread::spawn(move || {
-                        if green.state.set_joiner() == Joiner::InTime && !green.state.is_finished() {
-                            green.woken.park();
-                        }
-                        green.release();
-                    })
-                };
-                green.resume();
-                joiner.join().unwrap();
-                assert!(green.is_freed.get(), "it was not freed");
-            });
-        }
-
         /// A joiner's waker: in its cell, and called once.
         struct Joined {
             state: State,
@@ -308,7 +182,7 @@ macro_rules! models {
 
             fn finish(&self) {
                 self.result.set(7);
-                if self.state.finish(0) == Finish::MustWakeJoiner {
+                if self.state.finish() == Finish::MustWakeJoiner {
                     assert_ne!(self.waker.get(), 0, "there is no waker");
                     self.waker.set(0);
                     self.woken.unpark();
