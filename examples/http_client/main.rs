@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! $ cargo run --release --example http_client
-//! 50 requests at once, each of 100 ms: all after 118 ms
+//! 50 requests at once, each of 100 ms: all after 114 ms
 //! hello: 200, Hello, World!
 //! echo: 200, 100000 bytes came back
 //! nowhere: http status: 404

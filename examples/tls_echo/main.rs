@@ -8,7 +8,7 @@
 //! ```text
 //! $ cargo run --release --example tls_echo -- --clients 100 --messages 100
 //! 100 clients, 100 messages each, TLSv1_3
-//! 10000 messages, 20480000 bytes there and back in 212 ms
+//! 10000 messages, 505000 bytes there and back in 97 ms
 //! ```
 //! `--help` lists the flags.
 

@@ -46,7 +46,7 @@ pub(crate) use take::waiting;
 /// What every green thread, worker and processor does.
 ///
 /// It may be called anywhere: on a green thread, in a callback, on an OS thread. It stops nobody, and waits for no green thread. With a
-/// million green threads it takes about a second.
+/// million green threads it takes a second and a half.
 ///
 /// With the feature `dump` there are backtraces. Those of suspended green threads are read from their stacks. An OS thread that runs one is
 /// interrupted by a signal for some microseconds (`SIGRTMAX - 4`), unless it is in a system call; it is shown without a backtrace if it does not answer in time.
