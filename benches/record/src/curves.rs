@@ -22,14 +22,17 @@ pub(crate) fn draw_curves(path: &Path, axes: &Axes, curves: &[Curve]) -> Result<
     let (Some(x), Some(y)) = (bounds(points().map(|point| point.0)), bounds(points().map(|point| point.1))) else {
         return Ok(());
     };
+    // Above the curves there is room for their names.
+    let top = y.1 * (y.1 / y.0).powf(0.45).max(1.25);
     let area = SVGBackend::new(path, (760, 420)).into_drawing_area();
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&area)
         .caption(axes.title, ("sans-serif", 18))
         .margin(10)
+        .margin_right(40)
         .x_label_area_size(45)
         .y_label_area_size(75)
-        .build_cartesian_2d((x.0..x.1 * 1.1).log_scale(), (y.0 * 0.8..y.1 * 1.25).log_scale())?;
+        .build_cartesian_2d((x.0..x.1 * 1.1).log_scale(), (y.0 * 0.8..top).log_scale())?;
     let numbers = |value: &f64| short(*value);
     let mesh = &mut chart.configure_mesh();
     mesh.x_desc(axes.x).y_desc(axes.y).x_label_formatter(&numbers).y_label_formatter(&numbers);
