@@ -317,9 +317,9 @@ fn nothing_is_taken() {
             let sender = spawn(move || values.send(5));
             for receiver in cut_short {
                 let received = receiver.join().expect("no panic");
-                assert!(received.is_err() || received == Ok(Ok(5)));
+                assert!(matches!(received, Err(_) | Ok(Ok(5) | Err(_))));
                 if received.is_ok() {
-                    // It was served before it looked: then it is no wait that was cut short.
+                    // It looked only now, and was served, or another one had been: then it is no wait that was cut short.
                     return;
                 }
             }
