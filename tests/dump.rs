@@ -425,6 +425,9 @@ fn quits_and_goes_on() {
         // Not the last thing that it does, or its frame would be left before the call.
         std::hint::black_box(receiver.recv()).is_err()
     }
+    // A shell ignores it in what it runs in the background, and that is inherited.
+    // SAFETY: no handler is in force yet.
+    unsafe { libc::signal(libc::SIGQUIT, libc::SIG_DFL) };
     start();
     let (sender, receiver) = bounded::<()>(0);
     let waits = named("waits", move || sigquit_asks(&receiver));

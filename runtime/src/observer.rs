@@ -96,10 +96,7 @@ impl Observer {
                 && descriptors.is_ready(at)
                 && asked.take()
             {
-                // A dump that panics says so on standard error by itself, and the next one may do better.
-                if let Ok(text) = std::panic::catch_unwind(|| crate::dump::dump().to_string()) {
-                    write_to_stderr(text.as_bytes());
-                }
+                write_to_stderr(crate::dump::dump().to_string().as_bytes());
             }
             #[cfg(feature = "observe")]
             if let Some(socket) = &mut socket {
