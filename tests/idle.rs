@@ -10,30 +10,13 @@ use greenbridge::{Builder, Start, call, call_blocking, park, pin, run, spawn};
 use std::ffi::{c_long, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use support::{
-    Callback, child, for_c, pause, start, start_with, switches_of_other_threads, thread_count, wait_until, yield_until,
-};
+use support::{Callback, child, for_c, nobody_runs_for, start, start_with, thread_count, yield_until};
 
 const GREENBRIDGE: Start = Start::by_rust();
 
 unsafe extern "C" {
     fn idle_enter(f: Callback<c_long>, context: *mut c_void, number: c_long) -> c_long;
     safe fn idle_sleep(milliseconds: c_long) -> c_long;
-}
-
-/// Waits until all other OS threads have come to rest, and then sees that none of them runs for three seconds.
-#[track_caller]
-fn nobody_runs() {
-    let mut last = None;
-    wait_until(|| {
-        pause(Duration::from_millis(200));
-        let now = switches_of_other_threads();
-        let at_rest = now.is_some() && now == last;
-        last = now;
-        at_rest
-    });
-    pause(Duration::from_secs(3));
-    assert_eq!(switches_of_other_threads(), last, "an idle OS thread was woken");
 }
 
 #[test]
@@ -45,7 +28,7 @@ fn a_runtime_that_was_started_does_nothing() {
 #[ignore = "child process"]
 fn nothing_after_the_start() {
     start();
-    nobody_runs();
+    nobody_runs_for(Duration::from_secs(3));
 }
 
 #[test]
@@ -64,7 +47,7 @@ fn nothing_after_work() {
             thread.join().expect("no panic");
         }
     });
-    nobody_runs();
+    nobody_runs_for(Duration::from_secs(3));
     // The spare workers have ended.
     assert!(thread_count() <= before + 4, "{} OS threads are left of {before} and four processors", thread_count());
     // It can still be woken.
@@ -109,7 +92,7 @@ fn nothing_while_everybody_waits() {
         })
         .collect();
     run(|| yield_until(&WAITING, 1030));
-    nobody_runs();
+    nobody_runs_for(Duration::from_secs(3));
     for value in 0..30 {
         values.send(value).expect("they wait");
     }
@@ -140,6 +123,6 @@ fn a_runtime_whose_only_work_is_long_in_c_does_nothing() {
 fn nothing_beside_a_long_call() {
     start_with(Builder::new().processors(2).spare_idle(Duration::from_millis(100)));
     let sleepers: Vec<_> = (0..3).map(|_| spawn(|| call(|| idle_sleep(10_000)))).collect();
-    nobody_runs();
+    nobody_runs_for(Duration::from_secs(3));
     drop(sleepers);
 }

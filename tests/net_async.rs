@@ -16,28 +16,15 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use support::{Place, block_on_os_thread, child, child_on_processors, pause, run, spawn_future, start, yield_until};
+use support::{
+    Place, block_on_os_thread, child, child_on_processors, pause, read_byte, run, spawn_future, start, streams,
+    write_byte, yield_until,
+};
 
 /// Longer than any machine takes for what is waited for.
 const LONG: Duration = Duration::from_secs(100);
 /// A time-out that is to pass.
 const SHORT: Duration = Duration::from_millis(20);
-
-/// Connected streams, of which the first waits.
-fn streams() -> (Async<UnixStream>, UnixStream) {
-    let (ours, theirs) = UnixStream::pair().expect("a pair");
-    (Async::new(ours).expect("non-blocking"), theirs)
-}
-
-fn read_byte(mut file: impl Read) -> u8 {
-    let mut byte = [0];
-    file.read_exact(&mut byte).expect("a byte");
-    byte[0]
-}
-
-fn write_byte(mut file: impl Write, byte: u8) {
-    file.write_all(&[byte]).expect("room");
-}
 
 fn join_all<T>(threads: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<T> {
     let threads: Vec<_> = threads.into_iter().collect();

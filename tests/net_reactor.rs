@@ -18,39 +18,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use support::{
-    Process, alone, child, child_on_processors, in_callback, pause, run, start, start_with, switches_of_other_threads,
-    wait_until,
+    Process, alone, child, child_on_processors, in_callback, nobody_runs_for, pause, read_byte, run, start, start_with,
+    streams, wait_until, write_byte,
 };
-
-/// Connected streams, of which the first waits.
-fn streams() -> (Async<UnixStream>, UnixStream) {
-    let (ours, theirs) = UnixStream::pair().expect("a pair");
-    (Async::new(ours).expect("non-blocking"), theirs)
-}
-
-fn read_byte(mut file: impl Read) -> u8 {
-    let mut byte = [0];
-    file.read_exact(&mut byte).expect("a byte");
-    byte[0]
-}
-
-fn write_byte(mut file: impl Write, byte: u8) {
-    file.write_all(&[byte]).expect("room");
-}
-
-/// Waits until all other OS threads have come to rest, and then for two seconds, in which none of them may run.
-fn nothing_runs() {
-    let mut last = None;
-    wait_until(|| {
-        pause(Duration::from_millis(200));
-        let now = switches_of_other_threads();
-        let at_rest = now.is_some() && now == last;
-        last = now;
-        at_rest
-    });
-    pause(Duration::from_secs(2));
-    assert_eq!(switches_of_other_threads(), last, "an OS thread was woken for nothing");
-}
 
 #[test]
 fn a_runtime_in_which_all_wait_for_files_does_nothing() {
@@ -67,15 +37,15 @@ fn nothing_while_none_comes() {
             (spawn(move || (read_byte(&ours), read_byte(&ours))), theirs)
         })
         .collect();
-    nothing_runs();
+    nobody_runs_for(Duration::from_secs(2));
     readers.iter().for_each(|(_, theirs)| write_byte(theirs, 1));
-    nothing_runs();
+    nobody_runs_for(Duration::from_secs(2));
     for (reader, theirs) in readers {
         write_byte(theirs, 2);
         assert_eq!(reader.join().expect("no panic"), (1, 2));
     }
     // Nothing is registered any more.
-    nothing_runs();
+    nobody_runs_for(Duration::from_secs(2));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use support::{child, child_on_processors, run};
+use support::{child, child_on_processors, run, sees_what_std_sees};
 
 const LOOPBACK: &str = "127.0.0.1:0";
 
@@ -88,10 +88,7 @@ fn each_method_does_what_stds_does() {
 #[test]
 #[ignore = "child process"]
 fn methods_like_std() {
-    let expected = of_std().expect("no error but those that are looked at");
-    assert_eq!(of_greenbridge().expect("no error but those that are looked at"), expected);
-    let on_a_green_thread = run(of_greenbridge);
-    assert_eq!(on_a_green_thread.expect("no error but those that are looked at"), expected);
+    sees_what_std_sees(of_greenbridge, of_std);
 }
 
 fn of_std() -> io::Result<Vec<String>> {

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use support::{child, child_on_processors, run, yield_until};
+use support::{child, child_on_processors, run, sees_what_std_sees, yield_until};
 
 /// An address that nobody else has.
 fn abstract_address(name: &str) -> SocketAddr {
@@ -118,10 +118,7 @@ fn each_method_does_what_stds_does() {
 #[test]
 #[ignore = "child process"]
 fn methods_like_std() {
-    let expected = of_std().expect("no error but those that are looked at");
-    assert_eq!(of_greenbridge().expect("no error but those that are looked at"), expected);
-    let on_a_green_thread = run(of_greenbridge);
-    assert_eq!(on_a_green_thread.expect("no error but those that are looked at"), expected);
+    sees_what_std_sees(of_greenbridge, of_std);
 }
 
 fn of_std() -> io::Result<Vec<String>> {

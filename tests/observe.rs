@@ -15,7 +15,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use support::{Process, alone, pause, start, start_with, switches_of_other_threads, wait_until};
+use support::{Process, alone, others_come_to_rest, start, start_with, wait_until};
 
 /// A folder of this test's own.
 struct Folder(PathBuf);
@@ -209,12 +209,5 @@ fn rests() {
     drop(Client::connect(&own_path()));
     assert_eq!(greenbridge::run(|| 6 * 7), 42);
     // The monitor rests when it has looked for a deadlock.
-    let mut before = None;
-    wait_until(|| {
-        pause(std::time::Duration::from_millis(200));
-        let now = switches_of_other_threads();
-        let rests = now.is_some() && now == before;
-        before = now;
-        rests
-    });
+    others_come_to_rest();
 }

@@ -9,20 +9,9 @@ use greenbridge::{Builder, park, spawn, time};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use support::{child, child_on_processors, pause, run, start_with, switches_of_other_threads, wait_until};
-
-/// Waits until all other OS threads have come to rest, and returns their switches.
-fn rest() -> BTreeMap<i32, Vec<String>> {
-    let mut last = None;
-    wait_until(|| {
-        pause(Duration::from_millis(200));
-        let now = switches_of_other_threads();
-        let at_rest = now.is_some() && now == last;
-        last = now;
-        at_rest
-    });
-    last.expect("it is at rest")
-}
+use support::{
+    child, child_on_processors, others_come_to_rest, pause, run, start_with, switches_of_other_threads, wait_until,
+};
 
 /// How often all of them together went to sleep.
 fn sleeps(switches: &BTreeMap<i32, Vec<String>>) -> u64 {
@@ -47,7 +36,7 @@ fn nothing_after_sleeps() {
         }
         assert_eq!(given_up.join().expect("no panic"), Ok(()));
     });
-    let before = rest();
+    let before = others_come_to_rest();
     pause(Duration::from_secs(2));
     assert_eq!(switches_of_other_threads().as_ref(), Some(&before), "an OS thread was woken for nothing");
 }
@@ -71,10 +60,10 @@ fn one_sleeper() {
             AWAKE.store(round, Ordering::Release);
             park();
         });
-        let before = rest();
+        let before = others_come_to_rest();
         assert!(AWAKE.load(Ordering::Acquire) < round, "the machine is too slow for this test");
         wait_until(|| AWAKE.load(Ordering::Acquire) == round);
-        let after = rest();
+        let after = others_come_to_rest();
         assert_eq!(sleeps(&after) - sleeps(&before), 1, "{before:?}\n{after:?}");
     }
 }
@@ -96,7 +85,7 @@ fn a_timer_that_is_far_away_costs_nothing() {
 fn a_far_deadline() {
     start_with(Builder::new().processors(2));
     let sleeper = spawn(|| time::sleep(Duration::from_secs(3600)));
-    let before = rest();
+    let before = others_come_to_rest();
     pause(Duration::from_secs(2));
     assert_eq!(switches_of_other_threads().as_ref(), Some(&before), "an OS thread was woken for nothing");
     sleeper.cancel();

@@ -10,8 +10,10 @@ mod alone;
 mod c_library;
 mod everywhere;
 mod executor;
+mod files;
 mod fixture;
 mod interposed;
+mod like_std;
 mod movers;
 mod package;
 mod process;
@@ -27,13 +29,16 @@ pub(crate) use alone::alone;
 pub(crate) use c_library::{C_LIBRARY, Linked, compile_with_library, passed_over, succeed};
 pub(crate) use everywhere::{Place, Running, in_callback, poll_once, spawn_future};
 pub(crate) use executor::{block_on_all, block_on_os_thread};
+pub(crate) use files::{read_byte, streams, write_byte};
 pub(crate) use fixture::{build_crate, build_member, compile_program, compile_shared_library, example};
 pub(crate) use interposed::{allow_threads, before_each_thread, delay_threads, failed_threads};
+pub(crate) use like_std::sees_what_std_sees;
 pub(crate) use movers::Movers;
 pub(crate) use package::{Library, compile_against, compile_cpp_library, cpp_compiler, pass_over};
 pub(crate) use process::{Outcome, Process, child, child_on_processors, threads_of};
 pub(crate) use procfs::{
-    gettid, pause, resident_bytes, switches_of_other_threads, thread_count, thread_names, wait_until,
+    gettid, nobody_runs_for, others_come_to_rest, pause, resident_bytes, switches_of_other_threads, thread_count,
+    thread_names, wait_until,
 };
 pub(crate) use way::Way;
 

@@ -58,6 +58,27 @@ pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Waits until all other OS threads have come to rest, and returns what [`switches_of_other_threads`] says then.
+pub(crate) fn others_come_to_rest() -> BTreeMap<i32, Vec<String>> {
+    let mut last = None;
+    wait_until(|| {
+        pause(Duration::from_millis(200));
+        let now = switches_of_other_threads();
+        let at_rest = now.is_some() && now == last;
+        last = now;
+        at_rest
+    });
+    last.expect("they are at rest")
+}
+
+/// The same, and then sees that none of them runs for `time`.
+#[track_caller]
+pub(crate) fn nobody_runs_for(time: Duration) {
+    let at_rest = others_come_to_rest();
+    pause(time);
+    assert_eq!(switches_of_other_threads(), Some(at_rest), "an OS thread was woken for nothing");
+}
+
 /// Lets time pass on this OS thread, to see that nothing happens.
 pub(crate) fn pause(time: Duration) {
     thread::sleep(time);

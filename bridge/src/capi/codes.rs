@@ -4,6 +4,7 @@ use crate::{HandleError, StackError};
 use greenbridge_runtime::StartError;
 use greenbridge_runtime::bridge::{Payload, StartErrorKind};
 use std::ffi::{CStr, c_char, c_int};
+use std::io::{self, ErrorKind};
 
 /// Success. Every other code is larger than 0.
 pub const GB_OK: c_int = 0;
@@ -60,6 +61,18 @@ impl From<&StartError> for Code {
 impl From<&Payload> for Code {
     fn from(payload: &Payload) -> Self {
         Self(if payload.is::<StackError>() { GB_ESTACK } else { GB_EPANIC })
+    }
+}
+
+/// What has ended a wait for files.
+impl From<&io::Error> for Code {
+    fn from(error: &io::Error) -> Self {
+        Self(match (error.kind(), error.raw_os_error()) {
+            (ErrorKind::TimedOut, _) => GB_ETIMEDOUT,
+            (ErrorKind::Unsupported | ErrorKind::InvalidInput | ErrorKind::PermissionDenied, _) => GB_EINVAL,
+            (_, Some(libc::EBADF | libc::EINVAL)) => GB_EINVAL,
+            _ => GB_EAGAIN,
+        })
     }
 }
 

@@ -1,10 +1,9 @@
 //! Waiting for files.
 
-use super::codes::{Code, GB_EAGAIN, GB_EINVAL};
+use super::codes::{Code, GB_EINVAL};
 use super::entry::entry;
 use crate::net::{self, PollFd};
 use std::ffi::c_int;
-use std::io::{self, ErrorKind};
 use std::slice;
 use std::time::Duration;
 
@@ -41,18 +40,11 @@ pub unsafe extern "C" fn gb_poll(
             _ => unsafe { slice::from_raw_parts_mut(files.cast(), count) },
         };
         let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
-        let found = net::poll(files, timeout).map_err(|error| code(&error))?;
+        let found = net::poll(files, timeout).map_err(|error| Code::from(&error))?;
         if !ready.is_null() {
             // SAFETY: by the header's contract.
             unsafe { ready.write(found) };
         }
         Ok(())
     })
-}
-
-fn code(error: &io::Error) -> Code {
-    match (error.kind(), error.raw_os_error()) {
-        (ErrorKind::InvalidInput | ErrorKind::PermissionDenied, _) | (_, Some(libc::EINVAL)) => Code(GB_EINVAL),
-        _ => Code(GB_EAGAIN),
-    }
 }

@@ -1,10 +1,10 @@
 //! Waiting until a file is ready, for C functions on green threads.
 
-use super::codes::{Code, GB_EAGAIN, GB_EINVAL, GB_ETIMEDOUT};
+use super::codes::{Code, GB_EINVAL};
 use super::entry::entry;
-use greenbridge_runtime::net;
+use crate::net;
 use std::ffi::c_int;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
@@ -58,14 +58,6 @@ fn wait(
             Ok(timeout) => within(fd, Duration::from_millis(timeout)),
             Err(_) => forever(fd),
         }
-        .map_err(|error| code(&error))
-    })
-}
-
-fn code(error: &io::Error) -> Code {
-    Code(match (error.kind(), error.raw_os_error()) {
-        (ErrorKind::TimedOut, _) => GB_ETIMEDOUT,
-        (_, Some(libc::EBADF)) | (ErrorKind::Unsupported, _) => GB_EINVAL,
-        _ => GB_EAGAIN,
+        .map_err(|error| Code::from(&error))
     })
 }
